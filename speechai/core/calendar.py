@@ -1,0 +1,134 @@
+"""Windows, holidays and waves: which instants are open, and when the next one comes.
+
+Every function takes instants as aware datetimes and judges them in the zone it is given. Windows are
+half-open. Because the local time is always derived from the instant, the hour that a DST change repeats
+or skips is judged by what the clock on the wall shows.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+import holidays
+
+from speechai.catalog.policies import Policy
+from speechai.catalog.use_cases import Country
+
+WAVE_GRACE = timedelta(minutes=30)  # how late a wave may still be opened
+_HORIZON_DAYS = 60  # no policy is closed for longer: a safe bound of every search
+
+
+@functools.lru_cache(maxsize=64)
+def _holidays(country: Country, year: int) -> dict[date, str]:
+    return dict(holidays.country_holidays(country.value, years=year))
+
+
+def holiday_name(day: date, country: Country) -> str | None:
+    """The public holiday of that date in that country, or None."""
+    return _holidays(country, day.year).get(day)
+
+
+def closed_reason(policy: Policy, instant: datetime, zone: ZoneInfo, country: Country) -> str | None:
+    """Why the policy forbids a call at `instant` in `zone`, or None where it allows it."""
+    local = instant.astimezone(zone)
+    if policy.holidays and (name := holiday_name(local.date(), country)):
+        return f"{local:%Y-%m-%d} is a public holiday: {name}"
+    clock = local.time()
+    for window in policy.windows:
+        in_hours = window.start <= clock and (window.end == time(0) or clock < window.end)
+        if local.isoweekday() in window.days and in_hours:
+            return None
+    hours = ", ".join(window.label for window in policy.windows)
+    return f"{local:%a %H:%M} in {zone.key} is outside {hours}"
+
+
+def next_opening(policy: Policy, instant: datetime, zone: ZoneInfo, country: Country) -> datetime | None:
+    """The first instant at or after `instant` that the policy allows (UTC); None if there is none soon."""
+    if closed_reason(policy, instant, zone, country) is None:
+        return instant.astimezone(UTC)
+    first_day = instant.astimezone(zone).date()
+    for offset in range(_HORIZON_DAYS):
+        day = first_day + timedelta(days=offset)
+        starts = (at(day, window.start, zone) for window in policy.windows)
+        for start in sorted(start for start in starts if start >= instant):
+            if closed_reason(policy, start, zone, country) is None:
+                return start
+    return None
+
+
+def at(day: date, clock: time, zone: ZoneInfo) -> datetime:
+    """The instant (UTC) when the clocks of `zone` show `clock` on `day`.
+
+    A time that a DST change skips is the instant the clocks jumped past it.
+    """
+    return datetime.combine(day, clock, zone).astimezone(UTC)
+
+
+def day_bounds(day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+    """The first instant of the local date and the first one after it (UTC)."""
+    return at(day, time(0), zone), at(day + timedelta(days=1), time(0), zone)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """One wave's place in time: a date and a time of day in the batch's zone."""
+
+    day: date
+    clock: time
+    opens_at: datetime  # UTC
+
+    @property
+    def label(self) -> str:
+        """The time of day as configured: "09:00"."""
+        return f"{self.clock:%H:%M}"
+
+
+def slots_of(day: date, wave_times: tuple[time, ...], zone: ZoneInfo) -> list[Slot]:
+    """The waves of a date, in order."""
+    return [Slot(day, clock, at(day, clock, zone)) for clock in sorted(wave_times)]
+
+
+def next_slot(instant: datetime, wave_times: tuple[time, ...], zone: ZoneInfo) -> Slot:
+    """The first wave at or after `instant`."""
+    return next(slot for slot in _slots_from(instant, wave_times, zone) if slot.opens_at >= instant)
+
+
+def _slots_from(instant: datetime, wave_times: tuple[time, ...], zone: ZoneInfo) -> Iterator[Slot]:
+    first = instant.astimezone(zone).date()
+    for offset in range(3):
+        yield from slots_of(first + timedelta(days=offset), wave_times, zone)
+
+
+@dataclass(frozen=True, slots=True)
+class DueSlots:
+    """Which waves to open now, and which were missed for good."""
+
+    open: Slot | None
+    missed: tuple[Slot, ...]
+
+
+def due_slots(
+    instant: datetime, active_since: datetime, wave_times: tuple[time, ...], zone: ZoneInfo
+) -> DueSlots:
+    """The wave due at `instant` of a batch active since `active_since`, and the ones that are missed.
+
+    A wave is due for `WAVE_GRACE`, if the batch was active before it; of several only the latest is
+    opened. Looks back over yesterday, so that a wave just before midnight is not forgotten.
+    """
+    today = instant.astimezone(zone).date()
+    past = [
+        slot
+        for day in (today - timedelta(days=1), today)
+        for slot in slots_of(day, wave_times, zone)
+        if active_since <= slot.opens_at <= instant
+    ]
+    if not past:
+        return DueSlots(None, ())
+    latest = past[-1]
+    if instant - latest.opens_at < WAVE_GRACE:
+        return DueSlots(latest, tuple(past[:-1]))
+    return DueSlots(None, tuple(past))

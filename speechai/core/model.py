@@ -1,0 +1,169 @@
+"""The shapes the rules reason about: jobs, attempts, batches, and the limits in force."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from speechai.catalog.policies import Policy
+from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.core.outcomes import CONVERSATIONS, Outcome
+from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason
+
+ZONE_OF_COUNTRY = {
+    Country.CL: ZoneInfo("America/Santiago"),
+    Country.AR: ZoneInfo("America/Argentina/Buenos_Aires"),
+}
+_ZONE_OF_PREFIX = (("+56", ZONE_OF_COUNTRY[Country.CL]), ("+54", ZONE_OF_COUNTRY[Country.AR]))
+
+
+def zone_of_number(number: str, default: ZoneInfo) -> ZoneInfo:
+    """The zone in which a number's day and hours are judged; `default` for a foreign number."""
+    return next((zone for prefix, zone in _ZONE_OF_PREFIX if number.startswith(prefix)), default)
+
+
+def local_day(instant: datetime, zone: ZoneInfo) -> date:
+    """The calendar date at `instant` in `zone`."""
+    return instant.astimezone(zone).date()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How often a person may be called and how long to wait: the customer's numbers, from the settings."""
+
+    calls_per_day: int
+    days_without_answer: int
+    retry_delay: timedelta
+    no_answer_delay: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """One uploaded list with its policy, use case and schedule."""
+
+    id: str
+    account_id: str
+    name: str
+    status: BatchState
+    use_case: UseCaseId
+    country: Country
+    policy_id: str
+    provider: str  # which provider it was made for (`Settings.provider_key`)
+    continuous: bool  # started `now`: no waves, the day opens with the window
+    wave_times: tuple[time, ...]  # local to `zone`
+    zone: ZoneInfo
+    daily_contacts: int
+    company: str | None
+    deadline_days: int | None  # fecha_limite = the day of the call + this many days
+    final_deadline_days: int | None  # fecha_maxima, likewise
+    max_attempts: int
+    agent_id: str | None
+    active_since: datetime | None  # when it was last started or resumed (UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """What a person owes in a batch: the sum over the person's rows, as the upload said it."""
+
+    total_minor: int  # ISO 4217 minor units of `currency` (CLP has none)
+    currency: str
+    instalments: int
+    due_date_oldest: date | None  # first due date of the overdue instalments
+    due_date_latest: date | None
+    days_late: int | None  # of the oldest instalment, as the file says it
+    deadline: date | None  # fecha_limite as the original makes it: latest due date + its days late + 3
+    final_deadline: date | None  # fecha_maxima: oldest due date + its days late + 7
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One contact in one batch."""
+
+    id: str
+    batch_id: str
+    account_id: str
+    person_id: str
+    country: Country
+    status: JobState
+    reason: JobReason | None
+    waiting_for: WaitReason | None
+    next_attempt_at: datetime | None  # UTC; earliest instant of the next call
+    exact: bool  # a callback or the next number after an invalid one: does not wait for a wave
+    phones: tuple[str, ...]  # in order of dialing
+    struck_phones: frozenset[str]  # not this person's, or no number at all
+    next_phone: str | None
+    attempts: int  # dials that used a place in the day
+    max_attempts: int
+    group_date: date | None  # the last local date on which it had a place in the batch's daily group
+    attempt_id: str | None  # the open attempt, if one is open
+    document: str | None
+    document_label: str | None
+    name: str
+    company: str | None
+    debt: Debt | None
+    offer: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The one zone in which this person's days are counted."""
+        return ZONE_OF_COUNTRY[self.country]
+
+    @property
+    def usable_phones(self) -> tuple[str, ...]:
+        """The numbers that may still be dialed for this person, in order."""
+        return tuple(phone for phone in self.phones if phone not in self.struck_phones)
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One dial of one number for one job."""
+
+    id: str
+    job_id: str
+    batch_id: str
+    account_id: str
+    person_id: str
+    to_number: str
+    from_number: str
+    status: AttemptState
+    person_day: date  # the local date it counts for
+    uses_place: bool  # whether it counts in the day
+    reserved_at: datetime
+    posted_at: datetime | None  # first time the request was sent
+    last_posted_at: datetime | None
+    call_id: str | None
+    outcome: Outcome | None
+    lease_until: datetime
+    poll_token: str | None
+    provider: str
+    call: dict[str, Any] = field(default_factory=dict)  # the provider's whole answer, latest and richest
+    ended_at: datetime | None = None  # when we first saw that the call is over
+    settled_at: datetime | None = None
+    cost_cents: Decimal = Decimal(0)  # US cents
+    looks: int = 0  # how often an unknown attempt was searched for
+    stop_requested_at: datetime | None = None  # when the watchdog asked the provider to end it
+
+    @property
+    def is_conversation(self) -> bool:
+        """Whether a person spoke."""
+        return self.outcome in CONVERSATIONS
+
+
+def days_without_answer(attempts: list[Attempt]) -> set[date]:
+    """The local dates with at least one ring and no conversation with a person."""
+    rung = {attempt.person_day for attempt in attempts if attempt.uses_place}
+    spoken = {attempt.person_day for attempt in attempts if attempt.is_conversation}
+    return rung - spoken
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """Everything of a batch that decides when its people may be called."""
+
+    policy: Policy
+    limits: Limits
+    batch: Batch

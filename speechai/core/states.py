@@ -1,0 +1,157 @@
+"""The states of batches, jobs, attempts and waves, and the one table of allowed moves of each."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class JobState(StrEnum):
+    """Where a contact of a batch stands."""
+
+    PENDING = "pending"
+    """To be called: at `next_attempt_at`, or once what it waits for (`waiting_for`) happens."""
+    IN_PROGRESS = "in_progress"
+    """An attempt is open for it."""
+    SUSPENDED = "suspended"
+    """Held by money or by the provider's refusal of the account; returns to pending by itself."""
+    DONE = "done"
+    """Final: a person was reached and the batch's purpose is served, or served as far as it goes."""
+    FAILED = "failed"
+    """Final: nobody was reached, or nobody may be called; `reason` says which."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether no message, webhook or sweep may ever leave it."""
+        return self in (JobState.DONE, JobState.FAILED)
+
+
+JOB_MOVES: dict[JobState, frozenset[JobState]] = {
+    JobState.PENDING: frozenset({JobState.IN_PROGRESS, JobState.SUSPENDED, JobState.DONE, JobState.FAILED}),
+    JobState.IN_PROGRESS: frozenset({JobState.PENDING, JobState.SUSPENDED, JobState.DONE, JobState.FAILED}),
+    JobState.SUSPENDED: frozenset({JobState.PENDING, JobState.FAILED}),
+    JobState.DONE: frozenset(),  # only a recorded reopening leaves a final state, and that is not a move
+    JobState.FAILED: frozenset(),
+}
+
+
+class WaitReason(StrEnum):
+    """What a pending job without a time of its own waits for."""
+
+    DRAFT = "draft"
+    """Its batch has not been started."""
+    WAVE = "wave"
+    """The next wave of its batch, or its turn in a later day's group."""
+    REVIEW = "review"
+    """A person must say what became of its last attempt."""
+
+
+class JobReason(StrEnum):
+    """Why a job is final or suspended."""
+
+    GOAL_MET = "goal_met"
+    NO_AGREEMENT = "no_agreement"
+    NO_ANSWER = "no_answer"
+    NO_PHONES = "no_phones"
+    OPTED_OUT = "opted_out"
+    PROVIDER_FAILURE = "provider_failure"
+    CANCELLED = "cancelled"
+    MERGED = "merged"
+    """What it owed moved to a newer upload of the same person."""
+    NO_CREDIT = "no_credit"
+    PROVIDER_REFUSED = "provider_refused"
+    """The provider refuses the account: key, agent or from-number."""
+    NEEDS_REVIEW = "needs_review"
+    OTHER_PROVIDER = "other_provider"
+    """Its batch was made for another provider, and is dialed through no other."""
+
+
+class AttemptState(StrEnum):
+    """Where one dial of one number stands."""
+
+    RESERVED = "reserved"
+    """The slot and the day's places are taken; nothing was sent."""
+    DIALING = "dialing"
+    """The request to the provider may be on its way: it may ring."""
+    ONGOING = "ongoing"
+    """The provider has the call."""
+    UNKNOWN = "unknown"
+    """The provider did not answer the request: it may have rung. Read before anything else."""
+    SETTLED = "settled"
+    """Final: what it came to is known."""
+    RELEASED = "released"
+    """Final: given back, nothing rang."""
+    NEEDS_REVIEW = "needs_review"
+    """Final for machines: nobody can tell whether it rang. Counts as a ring."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is never left."""
+        return not ATTEMPT_MOVES[self]
+
+
+ATTEMPT_MOVES: dict[AttemptState, frozenset[AttemptState]] = {
+    AttemptState.RESERVED: frozenset({AttemptState.DIALING, AttemptState.RELEASED}),
+    AttemptState.DIALING: frozenset(
+        {AttemptState.ONGOING, AttemptState.UNKNOWN, AttemptState.SETTLED, AttemptState.RELEASED}
+    ),
+    AttemptState.UNKNOWN: frozenset(
+        {AttemptState.DIALING, AttemptState.ONGOING, AttemptState.SETTLED, AttemptState.NEEDS_REVIEW}
+    ),
+    AttemptState.ONGOING: frozenset({AttemptState.SETTLED, AttemptState.NEEDS_REVIEW, AttemptState.RELEASED}),
+    AttemptState.SETTLED: frozenset(),
+    AttemptState.RELEASED: frozenset(),
+    AttemptState.NEEDS_REVIEW: frozenset(),
+}
+
+OPEN_ATTEMPTS = tuple(state for state in AttemptState if ATTEMPT_MOVES[state])
+"""Attempts that hold a slot, or may."""
+
+RINGABLE_ATTEMPTS = (
+    AttemptState.DIALING,
+    AttemptState.ONGOING,
+    AttemptState.UNKNOWN,
+)
+"""Open attempts that may have rung."""
+
+
+class BatchState(StrEnum):
+    """Where a batch stands."""
+
+    DRAFT = "draft"
+    """Uploaded, not started: nobody is called."""
+    RUNNING = "running"
+    """Its people are called by its schedule."""
+    PAUSED = "paused"
+    """No new call; calls in flight end normally."""
+    COMPLETED = "completed"
+    """Final: every job is final."""
+    CANCELLED = "cancelled"
+    """Final: called off by the operator."""
+
+    @property
+    def is_final(self) -> bool:
+        """Whether it is never left."""
+        return not BATCH_MOVES[self]
+
+
+BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
+    BatchState.DRAFT: frozenset({BatchState.RUNNING, BatchState.CANCELLED}),
+    BatchState.RUNNING: frozenset({BatchState.PAUSED, BatchState.COMPLETED, BatchState.CANCELLED}),
+    BatchState.PAUSED: frozenset({BatchState.RUNNING, BatchState.CANCELLED}),
+    # A completed batch runs again only when one of its jobs is reopened by an operator, on record.
+    BatchState.COMPLETED: frozenset({BatchState.RUNNING}),
+    BatchState.CANCELLED: frozenset(),
+}
+
+
+class WaveState(StrEnum):
+    """What became of one slot of one date of one batch."""
+
+    OPEN = "open"
+    """Being opened: its people are being picked."""
+    RUN = "run"
+    """Its people were released to be called."""
+    MISSED = "missed"
+    """It was not opened within 30 minutes of its time, or a later one took its place."""
+    SKIPPED = "skipped"
+    """The policy forbids it; the rule is recorded."""

@@ -1,0 +1,307 @@
+"""Phone numbers as Latin American files write them, to E.164, or refused with the reason.
+
+A cell is accepted only when exactly one reading of it is a valid number by libphonenumber's metadata.
+
+Chile (9 digits, Subtel's plan since 2013 and 2016): the trunk 0 and the old `09` are dropped; eight digits
+are a legacy number: `2…` is Santiago's (now 22…), a mobile began with 5 to 9 (now 9…), two digits of a regional
+area and six more are a landline (now area + 2…). Where the last two both fit, the column's kind decides; without
+a kind the number is refused. Seven digits lack their area.
+
+Argentina (10 digits, ENACOM): the trunk 0 is dropped; `15` after the area marks a mobile and becomes the
+international `9` before it. Fixed and mobile numbers share their ranges: a number with neither `15` nor `9` is a
+mobile in a column of mobiles, and in any other column it is dialed as written, as a fixed line. Numbers
+without an area code are refused: most of them are not in Buenos Aires.
+
+Any country's number is accepted when written with `+` or `00`.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+from enum import StrEnum
+from functools import lru_cache
+
+import phonenumbers
+from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, PhoneNumberType
+
+from speechai.catalog.use_cases import Country
+
+
+class LineKind(StrEnum):
+    """What a column (or a word before the number) says about its line."""
+
+    MOBILE = "mobile"
+    LANDLINE = "landline"
+    UNKNOWN = "unknown"
+
+
+MOST_GROUPS = 8  # groups of digits in a piece that are tried as several numbers
+LONGEST_CELL = 300
+
+_CODE = {Country.CL: "56", Country.AR: "54"}
+_CL_AREAS = frozenset("32 33 34 35 41 42 43 44 45 51 52 53 55 57 58 61 63 64 65 67 71 72 73 75".split())
+_PERSONAL = frozenset(
+    {PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
+)
+
+_WHOLE_FLOAT = re.compile(r"^(\+?\d+)[.,]0+$")
+_SCIENTIFIC = re.compile(r"^(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})$")
+_EXTENSION = re.compile(r"\b(?:anexo|anex|anx|ext|extension|int|interno)\b[.:]?\s*\d", re.IGNORECASE)
+_LETTERS_INSIDE = re.compile(r"\d[^\W\d_]+\d")
+_WORD = re.compile(r"[^\W\d_]+")
+_SEPARATOR = re.compile(r"[/;,|\r\n\t&]+|(?<=\d)\s*(?=\+\d)|(?<=\d)\s*(?=\(\+)")
+_GROUP = re.compile(r"\d+")
+_MOBILE_WORDS = frozenset({"cel", "celular", "movil", "mobile", "whatsapp", "wsp", "wa", "cell"})
+_LANDLINE_WORDS = frozenset({"fijo", "casa", "residencial", "red", "landline", "domicilio"})
+
+Bad = tuple[str, str]
+
+
+def _full(description: object) -> re.Pattern[str]:
+    return re.compile(getattr(description, "national_number_pattern", None) or r"(?!)", re.ASCII)
+
+
+# Chile's mobiles by libphonenumber's own pattern: what most cells of most files are, without its slow parser.
+# `test_the_short_way_agrees_with_phonenumbers` holds the two together.
+_CL_METADATA = PhoneMetadata.metadata_for_region("CL", None)
+_CL_MOBILE = _full(_CL_METADATA.mobile)
+_PLAIN_CL_MOBILE = re.compile(r"^ *(?:\+?56)?(9[2-9]\d{7}) *$", re.ASCII)
+
+
+def parse_phones(
+    value: object, country: Country, kind: LineKind = LineKind.UNKNOWN
+) -> tuple[list[str], list[Bad]]:
+    """The numbers of a cell in E.164, in the order given, and what could not be read with a reason's code."""
+    if country is Country.CL and (quick := _plain_chilean_mobile(value)):
+        return [quick], []
+    text, problem = _cell_text(value)
+    if problem:
+        return [], [(text, problem)]
+    if not text:
+        return [], []
+    good: list[str] = []
+    bad: list[Bad] = []
+    pieces = list(_pieces(text, kind))
+    for piece, piece_kind in pieces:
+        numbers, reason = _read_piece(piece, country, piece_kind)
+        good += [number for number in numbers if number not in good]
+        if reason:
+            bad.append((piece, reason))
+    if not good and len(pieces) > 1:
+        # "0351/4567890": the separator stood inside the one number of the cell.
+        numbers, _ = _read_piece("".join(piece for piece, _ in pieces), country, kind)
+        if len(numbers) == 1:
+            return numbers, []
+    return good, bad
+
+
+def _plain_chilean_mobile(value: object) -> str | None:
+    if type(value) is float:
+        value = int(value) if value.is_integer() else ""
+    match = _PLAIN_CL_MOBILE.match(str(value) if type(value) is int else value) if type(value) in (int, str) else None  # type: ignore[arg-type]
+    if not match:
+        return None
+    national = match[1]
+    return f"+56{national}" if _CL_MOBILE.fullmatch(national) and not _looks_fake(national) else None
+
+
+def _cell_text(value: object) -> tuple[str, str | None]:
+    """The cell as text, what Excel did to a number undone; and the reason if that cannot be."""
+    if value is None:
+        return "", None
+    if isinstance(value, float):
+        if not value.is_integer() or abs(value) >= 1e15:
+            return str(value), "phone_not_text"
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        return str(value), "phone_not_text"
+    text = unicodedata.normalize("NFKC", str(value)).strip()
+    if len(text) > LONGEST_CELL:
+        return text, "phone_too_long"
+    if match := _WHOLE_FLOAT.match(text):
+        return match[1], None
+    if match := _SCIENTIFIC.match(text):
+        fraction, exponent = match[2] or "", int(match[3])
+        if len(fraction.rstrip("0")) > exponent or len(fraction) < exponent:
+            return text, "phone_rounded"
+        return match[1] + fraction[:exponent], None
+    if text and not any(char.isdigit() for char in text):
+        return (text, "phone_no_digits") if any(char.isalpha() for char in text) else ("", None)
+    if _EXTENSION.search(text):
+        return text, "phone_extension"
+    if _LETTERS_INSIDE.search(text):
+        return text, "phone_letters"
+    return text, None
+
+
+def _pieces(text: str, kind: LineKind) -> Iterator[tuple[str, LineKind]]:
+    """The parts of a cell that separators and words hold apart, each with what the word before it says."""
+    for part in _SEPARATOR.split(text):
+        part_kind, start = kind, 0
+        for word in _WORD.finditer(part):
+            before = part[start : word.start()]
+            if _GROUP.search(before):
+                yield before.strip(), part_kind
+                part_kind = kind
+            part_kind = _kind_of_word(word[0]) or part_kind
+            start = word.end()
+        rest = part[start:]
+        if _GROUP.search(rest):
+            yield rest.strip(), part_kind
+
+
+def _kind_of_word(word: str) -> LineKind | None:
+    plain = unicodedata.normalize("NFKD", word.casefold())
+    plain = "".join(char for char in plain if not unicodedata.combining(char))
+    if plain in _MOBILE_WORDS:
+        return LineKind.MOBILE
+    return LineKind.LANDLINE if plain in _LANDLINE_WORDS else None
+
+
+def _read_piece(piece: str, country: Country, kind: LineKind) -> tuple[list[str], str | None]:
+    """The numbers of one piece: the whole of it as one, else its groups of digits as several."""
+    groups: list[str] = _GROUP.findall(piece)
+    international = "+" in piece.split(groups[0], 1)[0] if groups else False
+    readings = _readings("".join(groups), country, kind, international)
+    if len(readings) == 1:
+        number = next(iter(readings))
+        return ([], "phone_fake") if _looks_fake_international(number, country) else ([number], None)
+    if readings:
+        return [], "phone_ambiguous"
+    if 1 < len(groups) <= MOST_GROUPS and not international:
+        partitions = [numbers for numbers in _partitions(tuple(groups), country, kind) if len(numbers) > 1]
+        if len(partitions) == 1:
+            return partitions[0], None
+        if partitions:
+            return [], "phone_ambiguous"
+    return [], _why_not("".join(groups), country, international)
+
+
+def _partitions(groups: tuple[str, ...], country: Country, kind: LineKind) -> Iterator[list[str]]:
+    """Every way to read consecutive groups of digits as valid numbers that use all of them."""
+    if not groups:
+        yield []
+        return
+    for size in range(1, len(groups) + 1):
+        readings = _readings("".join(groups[:size]), country, kind, international=False)
+        if len(readings) == 1 and not _looks_fake_international(first := next(iter(readings)), country):
+            for rest in _partitions(groups[size:], country, kind):
+                yield [first, *rest]
+
+
+def _readings(digits: str, country: Country, kind: LineKind, international: bool) -> frozenset[str]:
+    """Every valid number that the digits may mean."""
+    if not international and digits.startswith("00") and len(digits) > 10:
+        digits, international = digits[2:], True
+    if len(digits) > 16 or len(digits) < 7:
+        return frozenset()
+    found = set(_chilean(digits, kind) if country is Country.CL else _argentine(digits, kind))
+    if international and not digits.startswith(_CODE[country]):
+        found |= set(_foreign(digits))
+    return frozenset(found)
+
+
+def _chilean(digits: str, kind: LineKind) -> Iterator[str]:
+    if len(digits) > 9 and digits.startswith("56"):
+        digits = digits[2:]
+    trunk = digits.startswith("0")
+    digits = digits.lstrip("0") if trunk and len(digits) - len(digits.lstrip("0")) <= 2 else digits
+    if len(digits) == 9:
+        yield from _valid(Country.CL, digits)
+    elif len(digits) == 8:
+        yield from _chilean_legacy(digits, kind, trunk)
+
+
+def _chilean_legacy(digits: str, kind: LineKind, trunk: bool) -> Iterator[str]:
+    """Eight digits: the numbering before 2013. A trunk 0 before 5, 6 or 7 is an area code's."""
+    if digits[0] == "2":
+        yield from _valid(Country.CL, "2" + digits)
+        return
+    landline = list(_valid(Country.CL, f"{digits[:2]}2{digits[2:]}")) if digits[:2] in _CL_AREAS else []
+    may_be_mobile = digits[0] in "56789" and not (trunk and digits[0] in "567")
+    mobile = list(_valid(Country.CL, "9" + digits)) if may_be_mobile else []
+    if mobile and landline and kind is not LineKind.UNKNOWN:
+        yield from mobile if kind is LineKind.MOBILE else landline
+    else:
+        yield from mobile + landline
+
+
+def _argentine(digits: str, kind: LineKind) -> Iterator[str]:
+    if len(digits) >= 12 and digits.startswith("54"):
+        digits = digits[2:]
+    if digits.startswith("0") and not digits.startswith("00"):
+        digits = digits[1:]
+    if len(digits) == 11 and digits[0] == "9":
+        yield from _valid(Country.AR, digits)
+    elif len(digits) == 12:
+        yield from _argentine_fifteen(digits)
+    elif len(digits) == 13 and digits[0] == "9":  # +54 9 351 15 …: the mark of a mobile twice
+        yield from _argentine_fifteen(digits[1:])
+    elif len(digits) == 10:
+        yield from _valid(Country.AR, ("9" if kind is LineKind.MOBILE else "") + digits)
+
+
+def _argentine_fifteen(digits: str) -> Iterator[str]:
+    """Area, 15, subscriber: libphonenumber knows which lengths of area code exist."""
+    number = _parsed("0" + digits, "AR")
+    if number is not None and len(str(number.national_number)) == 11 and _is_personal(number):
+        yield f"+54{number.national_number}"
+
+
+def _foreign(digits: str) -> Iterator[str]:
+    number = _parsed("+" + digits, None)
+    if number is not None and _is_personal(number):
+        yield phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
+
+
+def _parsed(text: str, region: str | None) -> PhoneNumber | None:
+    try:
+        return phonenumbers.parse(text, region)
+    except NumberParseException:
+        return None  # not a number at all, which is an answer
+
+
+@lru_cache(maxsize=65_536)
+def _valid(country: Country, national: str) -> tuple[str, ...]:
+    """The number in E.164 if it is valid and a person's, else nothing."""
+    number = PhoneNumber(country_code=int(_CODE[country]), national_number=int(national))
+    return (f"+{_CODE[country]}{national}",) if national[0] != "0" and _is_personal(number) else ()
+
+
+def _is_personal(number: PhoneNumber) -> bool:
+    """Valid, and a line that a person answers: not a free-phone, premium or shared-cost service."""
+    return phonenumbers.number_type(number) in _PERSONAL
+
+
+def _looks_fake(national: str) -> bool:
+    """All the same digit but for the first or the area: what is typed when there is no number."""
+    return len(set(national[-8:])) == 1 or national in ("123456789", "912345679")
+
+
+def _looks_fake_international(number: str, country: Country) -> bool:
+    return _looks_fake(number.removeprefix("+" + _CODE[country]))
+
+
+def _why_not(digits: str, country: Country, international: bool) -> str:
+    """The most helpful reason why no reading is valid."""
+    national = digits.removeprefix(_CODE[country]) if len(digits) > 9 else digits
+    bare = national.lstrip("0")
+    if len(set(bare)) <= 1 or "12345678".startswith(bare) or bare in ("123456789", "1234567890"):
+        return "phone_fake"
+    if international and not digits.startswith(_CODE[country]):
+        return "phone_foreign"
+    if country is Country.CL:
+        if bare[:3] in ("600", "800") and len(bare) >= 9:
+            return "phone_special"
+        shortest, longest, no_area = 7, 9, (7,)
+    else:
+        shortest, longest, no_area = 6, 11, (6, 7, 8)
+        if bare.startswith("15") and len(bare) in (8, 9, 10):
+            return "phone_no_area_code"
+    if len(bare) in no_area:
+        return "phone_no_area_code"
+    if len(bare) < shortest:
+        return "phone_too_short"
+    return "phone_too_long" if len(bare) > longest else "phone_invalid"

@@ -1,0 +1,137 @@
+"""What an operator does with a single job, and how it is shown."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from speechai.core.rules import judge
+from speechai.core.states import BatchState, JobReason, JobState
+from speechai.operation.dialing import gather_facts
+from speechai.operation.services import Services
+from speechai.operation.settling import complete_batch_if_over
+from speechai.store.database import Document, decimal_of
+
+# What of a stored job is shown in lists; `GET /api/jobs/{id}` shows the rest and the attempts.
+LISTED = (
+    "job_id",
+    "batch_id",
+    "account_id",
+    "person_id",
+    "status",
+    "reason",
+    "waiting_for",
+    "held_by",
+    "rut",
+    "nombre",
+    "to_number",
+    "try_phones",
+    "next_phone",
+    "monto_total",
+    "currency",
+    "attempts",
+    "max_attempts",
+    "next_attempt_at",
+    "last_outcome",
+    "call_id",
+    "call_duration_seconds",
+    "fecha_pago_cliente",
+    "monto_pago_cliente",
+    "created_at",
+    "updated_at",
+)
+_HIDDEN = frozenset({"_id", "seq", "released_until", "schema_version"})
+_HIDDEN_ATTEMPT = frozenset(
+    {"_id", "schema_version", "open_person", "open_number", "poll_token", "person_place", "number_place"}
+)
+
+
+class JobNotFoundError(LookupError):
+    """There is no such job."""
+
+
+class JobRefusedError(Exception):
+    """The job is in a state in which this cannot be done; the message says why."""
+
+
+def listed(document: Document) -> Document:
+    """A job as lists show it."""
+    shown = {name: document.get(name) for name in LISTED}
+    shown["cost_cents"] = float(decimal_of(document.get("cost_cents")))
+    return shown
+
+
+def view(services: Services, job_id: str) -> Document:
+    """A job with its attempts, oldest first. Raises JobNotFoundError."""
+    document = services.store.jobs.document(job_id)
+    if document is None:
+        raise JobNotFoundError(job_id)
+    attempts = services.store.attempts.documents_of_job(job_id)
+    shown = {name: value for name, value in document.items() if name not in _HIDDEN}
+    return {
+        **shown,
+        "cost_cents": float(decimal_of(document.get("cost_cents"))),
+        "attempts_used": document["attempts"],
+        "attempts": [_attempt(attempt) for attempt in attempts],
+    }
+
+
+def _attempt(document: Document) -> Document:
+    shown = {name: value for name, value in document.items() if name not in _HIDDEN_ATTEMPT}
+    return {**shown, "cost_cents": float(decimal_of(document.get("cost_cents")))}
+
+
+def eligibility(services: Services, job_id: str) -> dict[str, Any]:
+    """What the dialer itself would decide about the job now, rule by rule."""
+    job = services.store.jobs.get(job_id)
+    batch = services.store.batches.get(job.batch_id) if job else None
+    if job is None or batch is None:
+        raise JobNotFoundError(job_id)
+    instant, book = services.clock.now(), services.rulebook(batch)
+    verdict = judge(job, book, gather_facts(services, job, book, instant), instant)
+    return {
+        "allowed": verdict.allowed,
+        "next_allowed_at": verdict.next_allowed_at,
+        "rules": [
+            {
+                "rule": rule.rule,
+                "allowed": rule.allowed,
+                "detail": rule.detail,
+                "source": rule.source,
+                "until": rule.until,
+            }
+            for rule in verdict.rules
+        ],
+    }
+
+
+def retry(services: Services, job_id: str, by: str) -> Document:
+    """Call again: a pending job as soon as the rules allow, a final one by a recorded reopening."""
+    job = services.store.jobs.get(job_id)
+    if job is None:
+        raise JobNotFoundError(job_id)
+    instant = services.clock.now()
+    batch = services.store.batches.get(job.batch_id)
+    if batch and batch.status is BatchState.CANCELLED:
+        raise JobRefusedError("its batch is cancelled")
+    if job.status is JobState.PENDING:
+        services.store.jobs.bring_forward(job_id, instant)
+    elif job.status.is_final:
+        if not services.store.jobs.reopen(job_id, by, "retry", instant):
+            raise JobRefusedError("this person opted out")
+        if batch and batch.status is BatchState.COMPLETED:
+            services.store.batches.move(batch.id, BatchState.RUNNING, {"active_since": instant})
+    else:
+        raise JobRefusedError(f"the job is {job.status.value}")
+    services.nudges.dispatch()
+    return view(services, job_id)
+
+
+def cancel(services: Services, job_id: str) -> Document:
+    """End a job that is not being called. Raises JobRefusedError where it is final or being called."""
+    job = services.store.jobs.get(job_id)
+    if job is None:
+        raise JobNotFoundError(job_id)
+    if not services.store.jobs.finish(job_id, JobState.FAILED, JobReason.CANCELLED, services.clock.now()):
+        raise JobRefusedError(f"the job is {job.status.value}")
+    complete_batch_if_over(services, job.batch_id)
+    return view(services, job_id)

@@ -1,0 +1,175 @@
+"""The sweep: every 30 seconds and at worker start, it finds what a crash or a lost message left behind.
+
+It has no ways of its own: each finding goes through the function that the normal path uses.
+"""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+
+from speechai.core.model import Attempt
+from speechai.core.rules import judge
+from speechai.core.states import AttemptState, JobState
+from speechai.operation.dialing import gather_facts, give_back, placed, post
+from speechai.operation.dispatching import dispatch
+from speechai.operation.services import Services
+from speechai.operation.settling import conclude, end_call, is_ready, review, settle
+from speechai.operation.waves import finish_wave, open_waves
+from speechai.retell.errors import ProviderError
+
+log = logging.getLogger(__name__)
+
+SEARCH_GRACE = timedelta(seconds=10)  # how long a new call may be missing from list-calls
+LOOKS_BEFORE_POSTING_AGAIN = 2
+POST_AGAIN_AFTER = timedelta(seconds=60)  # and how long it must be missing before it may be posted again
+POST_AGAIN_WITHIN = timedelta(minutes=50)  # the provider keeps an idempotency key for an hour
+
+
+def sweep(services: Services) -> dict[str, int]:
+    """Heal everything that is found. Returns how many of each kind; one failure does not stop the rest."""
+    parts: dict[str, Callable[[Services], int]] = {
+        "reservations": _expired_reservations,
+        "dials": _expired_dials,
+        "unknown": _unknown_attempts,
+        "calls": _forgotten_calls,
+        "jobs": _stranded_jobs,
+        "slots": _leaked_slots,
+        "suspended": lambda services: services.store.jobs.resume_suspended(services.clock.now()),
+        "waves": _unfinished_waves,
+        "due_waves": open_waves,
+        "dispatched": dispatch,
+    }
+    found: dict[str, int] = {}
+    errors: list[Exception] = []
+    for name, part in parts.items():
+        try:
+            found[name] = part(services)
+        except Exception as error:
+            log.exception("the sweep could not do its part: %s", name)
+            errors.append(error)
+    if healed := {name: count for name, count in found.items() if count}:
+        log.info("swept: %s", healed)
+    if errors:
+        raise ExceptionGroup("parts of the sweep failed", errors)
+    return found
+
+
+def _expired_reservations(services: Services) -> int:
+    """Reserved and never posted: nothing rang."""
+    found = services.store.attempts.expired([AttemptState.RESERVED])
+    for attempt in found:
+        instant = services.clock.now()
+        give_back(services, attempt.id, "its owner died before placing the call", instant)
+        services.store.jobs.back_to_pending(attempt.job_id, attempt.id, instant)
+    return len(found)
+
+
+def _expired_dials(services: Services) -> int:
+    """Posted, perhaps, by somebody who died: it may have rung."""
+    found = services.store.attempts.expired([AttemptState.DIALING])
+    for attempt in found:
+        lease = services.settings.lease_seconds
+        services.store.attempts.unknown(
+            attempt.id, "its owner died while placing the call", services.clock.now(), lease
+        )
+    return len(found)
+
+
+def _unknown_attempts(services: Services) -> int:
+    """Read first: only what the provider does not know, after a grace, may be posted again."""
+    resolved = 0
+    for attempt in services.store.attempts.in_state(AttemptState.UNKNOWN):
+        instant = services.clock.now()
+        first_post = attempt.posted_at or attempt.reserved_at
+        missing_for = instant - (attempt.last_posted_at or first_post)
+        if missing_for < SEARCH_GRACE:
+            continue
+        try:
+            calls = services.provider.find_by_attempt(attempt.id)
+        except ProviderError as error:
+            log.warning(
+                "could not look for the attempt", extra={"attempt_id": attempt.id, "error": str(error)}
+            )
+            continue
+        if calls:
+            placed(services, attempt.id, attempt.job_id, attempt.to_number, calls[0])
+            resolved += 1
+        elif missing_for < POST_AGAIN_AFTER or attempt.looks + 1 < LOOKS_BEFORE_POSTING_AGAIN:
+            services.store.attempts.searched(attempt.id, instant)
+        elif instant - first_post < POST_AGAIN_WITHIN:
+            resolved += _post_again(services, attempt)
+        else:
+            review(services, attempt)
+            resolved += 1
+    return resolved
+
+
+def _post_again(services: Services, attempt: Attempt) -> int:
+    """The provider shows no trace of it: the same attempt again, under the same key, if the rules allow."""
+    store = services.store
+    job, batch = store.jobs.get(attempt.job_id), store.batches.get(attempt.batch_id)
+    if job is None or batch is None or job.attempt_id != attempt.id:
+        review(services, attempt)
+        return 1
+    instant, book = services.clock.now(), services.rulebook(batch)
+    facts = gather_facts(services, job, book, instant)
+    verdict = judge(job, book, facts, instant)
+    # The attempt itself holds the job, the person's open call and a place in the day.
+    own = {"job_state", "one_call_at_a_time", "person_calls_per_day", "number_calls_per_day", "not_before"}
+    if {rule.rule for rule in verdict.forbidding} - own:
+        return 0  # not now: within the 50 minutes it is asked again
+    if services.pace.wait(attempt.from_number) > 0:
+        return 0
+    if not store.attempts.dial_again(attempt.id, instant, services.settings.lease_seconds):
+        return 0
+    post(services, job, batch, attempt.id, attempt.from_number)
+    return 1
+
+
+def _forgotten_calls(services: Services) -> int:
+    """Calls whose polling chain was lost: a new chain, under a new token. Ended ones settle at once."""
+    found = services.store.attempts.expired([AttemptState.ONGOING])
+    for attempt in found:
+        if attempt.ended_at is not None and is_ready(services, attempt):
+            settle(services, attempt)
+            continue
+        token = uuid.uuid4().hex
+        if services.store.attempts.new_poll_token(attempt.id, token):
+            services.store.attempts.extend_lease(attempt.id, services.settings.lease_seconds)
+            services.nudges.follow(attempt.id, token, 0)
+    return len(found)
+
+
+def _stranded_jobs(services: Services) -> int:
+    """Jobs being called whose attempt is over: a crash came between the two writes."""
+    healed = 0
+    for job in services.store.jobs.stranded():
+        attempt = services.store.attempts.get(job.attempt_id or "")
+        if attempt is None or attempt.status is AttemptState.RELEASED:
+            instant = services.clock.now()
+            healed += services.store.jobs.back_to_pending(job.id, job.attempt_id or "", instant)
+        elif attempt.status.is_final:
+            healed += conclude(services, attempt.id)
+        elif job.status is JobState.IN_PROGRESS:
+            services.store.jobs.extend_lease(job.id, attempt.id, services.settings.lease_seconds)
+    return healed
+
+
+def _leaked_slots(services: Services) -> int:
+    """Slots whose owner is over, or never came to be."""
+    held = services.store.pacing.holders(services.settings.lease_seconds)
+    rightful = services.store.attempts.open_ids([attempt_id for _, attempt_id in held])
+    leaked = [attempt_id for _, attempt_id in held if attempt_id not in rightful]
+    for attempt_id in leaked:
+        end_call(services, attempt_id)
+    return len(leaked)
+
+
+def _unfinished_waves(services: Services) -> int:
+    found = services.store.waves.unfinished()
+    for wave in found:
+        finish_wave(services, wave)
+    return len(found)

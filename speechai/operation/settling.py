@@ -1,0 +1,242 @@
+"""From an ended call to the job's next step. Webhook, poll and sweep all come through here.
+
+Any of them may come first, twice or late: the attempt settles once, the job moves once, and what comes
+afterwards only adds to what is known.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+from speechai.core.model import Attempt, Job
+from speechai.core.next_step import next_step
+from speechai.core.outcomes import (
+    Outcome,
+    awaits_analysis,
+    callback_instant,
+    captured,
+    classify,
+    is_terminal,
+    merge_calls,
+    rang,
+)
+from speechai.core.states import AttemptState, BatchState, JobState
+from speechai.operation.services import Services
+
+log = logging.getLogger(__name__)
+
+ANALYSIS_LOOKS = 4  # polling intervals to wait for a call's analysis …
+ANALYSIS_GRACE_SECONDS = 30.0  # … but at least so long; it usually comes after 2 to 30 s, sometimes never
+
+# What of the provider's answer the documented `call_result.summary` holds; all of it is in `call_logs`.
+SUMMARY_FIELDS = (
+    "call_status",
+    "disconnection_reason",
+    "duration_ms",
+    "start_timestamp",
+    "end_timestamp",
+    "call_cost",
+    "call_analysis",
+    "recording_url",
+    "recording_multi_channel_url",
+    "public_log_url",
+    "transcript",
+    "collected_dynamic_variables",
+)
+
+
+def end_call(services: Services, attempt_id: str) -> None:
+    """The call is over, or never was: its slot is free, and the next contact may ring at once."""
+    if services.store.pacing.free_slot(services.settings.provider_key, attempt_id):
+        services.nudges.dispatch()
+
+
+def observe(services: Services, attempt: Attempt, news: Mapping[str, Any]) -> Attempt:
+    """Take in an answer about the attempt's call, whoever brought it. Returns the attempt as it is now.
+
+    Frees the slot as soon as the call is over: what the conversation came to is known only later.
+    """
+    call = merge_calls(attempt.call, news)
+    instant = services.clock.now()
+    over = is_terminal(call)
+    if attempt.status is AttemptState.SETTLED:
+        _amend(services, attempt, call, instant)
+        return replace(attempt, call=call)
+    services.store.attempts.observe(attempt.id, call, instant, ended=over)
+    if over:
+        end_call(services, attempt.id)
+    return replace(attempt, call=call, ended_at=attempt.ended_at or (instant if over else None))
+
+
+def is_ready(services: Services, attempt: Attempt) -> bool:
+    """Whether the attempt can settle: its call is over, and analysed as far as it ever will be."""
+    if not is_terminal(attempt.call):
+        return False
+    if not awaits_analysis(attempt.call) or attempt.ended_at is None:
+        return True
+    grace = max(ANALYSIS_GRACE_SECONDS, ANALYSIS_LOOKS * services.settings.call_polling_interval)
+    return (services.clock.now() - attempt.ended_at).total_seconds() >= grace
+
+
+def persist_result(services: Services, attempt_id: str) -> bool:
+    """Settle the attempt from what is known of its call. False where it is not ready, or was settled."""
+    attempt = services.store.attempts.get(attempt_id)
+    if attempt is None:
+        log.warning("no such attempt", extra={"attempt_id": attempt_id})
+        return False
+    if attempt.status.is_final:
+        conclude(services, attempt_id)
+        return False
+    if not is_ready(services, attempt):
+        return False
+    return settle(services, attempt)
+
+
+def settle(services: Services, attempt: Attempt) -> bool:
+    """Write what the attempt came to and move its job on. True for the one who did it first."""
+    outcome = classify(attempt.call)
+    if outcome is Outcome.UNCLASSIFIED:
+        log.error(
+            "the provider said something we do not know: kept whole, counted as a failure of the provider",
+            extra={
+                "attempt_id": attempt.id,
+                "call_status": attempt.call.get("call_status"),
+                "disconnection_reason": attempt.call.get("disconnection_reason"),
+            },
+        )
+    settled = services.store.attempts.settle(
+        attempt.id,
+        outcome,
+        rang=rang(attempt.call),
+        cost_cents=cost_cents(attempt.call),
+        call=attempt.call,
+        instant=services.clock.now(),
+    )
+    end_call(services, attempt.id)
+    conclude(services, attempt.id)
+    return settled
+
+
+def review(services: Services, attempt: Attempt) -> None:
+    """No machine can tell what became of it: it counts as a ring, and a person must look."""
+    if services.store.attempts.needs_review(attempt.id, services.clock.now()):
+        log.error("needs review: nobody can tell whether it rang", extra={"attempt_id": attempt.id})
+    end_call(services, attempt.id)
+    conclude(services, attempt.id)
+
+
+def conclude(services: Services, attempt_id: str) -> bool:
+    """Move the job on from an attempt that is final. True for the one who did it first.
+
+    Guarded by the attempt: a job that has moved on since is left alone.
+    """
+    store = services.store
+    attempt = store.attempts.get(attempt_id)
+    job = store.jobs.get(attempt.job_id) if attempt else None
+    if attempt is None or job is None or job.attempt_id != attempt_id or attempt.outcome is None:
+        return False
+    batch = store.batches.get(job.batch_id)
+    if batch is None:
+        return False
+    history = store.attempts.of_job(job.id)
+    job = replace(job, attempts=sum(past.uses_place for past in history))
+    instant = services.clock.now()
+    step = next_step(
+        job,
+        services.rulebook(batch),
+        attempt.outcome,
+        history,
+        instant,
+        asked_for=callback_instant(attempt.call, job.zone),
+    )
+    moved = store.jobs.apply(
+        job.id,
+        step,
+        instant,
+        attempt_id=attempt_id,
+        attempts=job.attempts,
+        result=result_fields(attempt, job, history, instant),
+    )
+    if moved:
+        log.info(
+            "%s: the job is %s",
+            attempt.outcome.value,
+            step.state.value,
+            extra={"job_id": job.id, "attempt_id": attempt_id, "reason": step.reason},
+        )
+        if step.state.is_final:
+            complete_batch_if_over(services, job.batch_id)
+        elif step.waiting_for is None and step.next_attempt_at and step.next_attempt_at <= instant:
+            services.nudges.dispatch()
+    return moved
+
+
+def complete_batch_if_over(services: Services, batch_id: str) -> None:
+    """A running batch whose every job is final is completed."""
+    batch = services.store.batches.get(batch_id)
+    if batch and batch.status is BatchState.RUNNING and not services.store.jobs.has_active(batch_id):
+        services.store.batches.move(batch_id, BatchState.COMPLETED, {"completed_at": services.clock.now()})
+
+
+def result_fields(attempt: Attempt, job: Job, history: list[Attempt], instant: datetime) -> dict[str, Any]:
+    """The documented fields of a job that an attempt fills in: `call_result`, duration, promise, cost."""
+    call = attempt.call
+    said = captured(call)
+    fields: dict[str, Any] = {
+        "last_outcome": attempt.outcome.value if attempt.outcome else None,
+        "call_ended_at": attempt.ended_at or instant,
+        "call_duration_seconds": round(int(call.get("duration_ms") or 0) / 1000),
+        "cost_cents": _stored(sum((past.cost_cents for past in history), Decimal(0))),
+        "call_result": {
+            "success": attempt.outcome is Outcome.GOAL_MET,
+            "status": call.get("call_status"),
+            "outcome": attempt.outcome.value if attempt.outcome else None,
+            "timestamp": instant,
+            "summary": {name: call[name] for name in SUMMARY_FIELDS if name in call},
+        },
+    }
+    if attempt.call_id:
+        fields["call_id"] = attempt.call_id
+    if said.payment_date:
+        fields["fecha_pago_cliente"] = said.payment_date
+    if said.payment_amount:
+        digits = said.payment_amount
+        fields["monto_pago_cliente"] = int(digits) if digits.isdigit() else digits
+    return fields
+
+
+def cost_cents(call: Mapping[str, Any]) -> Decimal:
+    """What the provider charges for the call, in US cents; 0 while it has not said."""
+    cost = call.get("call_cost")
+    combined = cost.get("combined_cost") if isinstance(cost, Mapping) else None
+    try:
+        amount = Decimal(str(combined)) if combined is not None else Decimal(0)
+    except InvalidOperation:
+        log.error("unreadable cost", extra={"call_id": call.get("call_id")})
+        return Decimal(0)
+    return amount if amount.is_finite() else Decimal(0)
+
+
+def _stored(amount: Decimal) -> Any:
+    from speechai.store.database import money
+
+    return money(amount)
+
+
+def _amend(services: Services, attempt: Attempt, call: dict[str, Any], instant: datetime) -> None:
+    """Later analysis, cost and captured variables add to a settled attempt; nothing is reopened."""
+    if call == attempt.call:
+        return
+    services.store.attempts.amend(attempt.id, call, cost_cents(call), instant)
+    job = services.store.jobs.get(attempt.job_id)
+    if job is None or job.status is JobState.IN_PROGRESS:
+        return
+    history = services.store.attempts.of_job(job.id)
+    if history and history[-1].id == attempt.id:
+        fields = result_fields(replace(attempt, call=call), job, history, instant)
+        services.store.jobs.amend_result(job.id, fields)

@@ -1,0 +1,340 @@
+"""From a file to a batch: every row becomes a job, joins one, or is listed with its reason (I8)."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+from zoneinfo import ZoneInfo
+
+from speechai.catalog.accounts import DEFAULT_ACCOUNT, Account
+from speechai.catalog.policies import DEFAULT_POLICY, Policy, PolicyNotFoundError, preset
+from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.core.model import ZONE_OF_COUNTRY, local_day
+from speechai.core.states import WaitReason
+from speechai.ingest import Contact, FileError, ParsedFile, read_contacts
+from speechai.operation import batches
+from speechai.operation.batches import Start
+from speechai.operation.services import Services
+from speechai.store.batches import batch_document
+from speechai.store.jobs import debt_fields, job_document
+
+log = logging.getLogger(__name__)
+
+CHUNK = 2000  # jobs per insert: large enough to be quick, small enough to keep memory flat
+
+Duplicates = Literal["merge", "skip", "allow"]
+Language = Literal["es", "en"]
+
+
+class UploadRefusedError(Exception):
+    """The upload's options cannot be used; `field` is the option's name."""
+
+    def __init__(self, field_name: str, message: str) -> None:
+        super().__init__(message)
+        self.field = field_name
+        self.message = message
+
+
+class SameFileError(Exception):
+    """The same content was uploaded before; `batch_id` is what it became."""
+
+    def __init__(self, batch_id: str) -> None:
+        super().__init__(batch_id)
+        self.batch_id = batch_id
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOptions:
+    """What an operator may say about an upload. None: what the file, the account or the settings say."""
+
+    account_id: str = DEFAULT_ACCOUNT
+    name: str | None = None
+    use_case: UseCaseId | None = None
+    country: Country = Country.CL
+    policy: str = DEFAULT_POLICY
+    start: Start = "next_wave"
+    wave_times: tuple[time, ...] | None = None
+    daily_contacts: int | None = None
+    duplicates: Duplicates = "merge"
+    again: bool = False
+    mapping: Mapping[str, str] | None = None
+    company: str | None = None
+    deadline_days: int | None = None
+    final_deadline_days: int | None = None
+    agent_id: str | None = None
+    dry_run: bool = False
+    created_by: str = "api"
+    language: Language = "es"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadResult:
+    """What became of the file's rows. The counts are counts of rows."""
+
+    batch_id: str | None
+    use_case: UseCaseId
+    rows: int
+    jobs_created: int
+    merged: int
+    rejected: list[dict[str, Any]]
+    warnings: list[str]
+    columns: dict[str, str] = field(default_factory=dict)
+    preview: list[Contact] = field(default_factory=list)
+
+    def as_answer(self) -> dict[str, Any]:
+        """The API's answer."""
+        return {
+            "batch_id": self.batch_id,
+            "use_case": self.use_case.value,
+            "rows": self.rows,
+            "jobs_created": self.jobs_created,
+            "merged": self.merged,
+            "rejected": self.rejected,
+            "warnings": self.warnings,
+            "columns": self.columns,
+        }
+
+
+_TEXTS = {
+    "unknown_policy": {
+        "es": "No existe la política «{policy}». Las que hay: {known}.",
+        "en": "There is no policy “{policy}”. There are: {known}.",
+    },
+    "simulation_only": {
+        "es": "La política «{policy}» sólo vale con el proveedor simulado de esta máquina.",
+        "en": "Policy “{policy}” is only for a simulated provider on this machine.",
+    },
+    "unknown_account": {"es": "No existe la cuenta «{account}».", "en": "There is no account “{account}”."},
+    "active_elsewhere": {
+        "es": "Esta persona ya está en una campaña activa de la cuenta ({job}); se pidió omitirla.",
+        "en": "This person is already in an active batch of the account ({job}); skipping was asked for.",
+    },
+    "merged_elsewhere": {
+        "es": "{count} personas ya estaban en una campaña activa: su deuda se actualizó allí.",
+        "en": "{count} people were already in an active batch: what they owe was updated there.",
+    },
+}
+
+
+def _text(key: str, language: Language, **values: object) -> str:
+    return _TEXTS[key][language].format(**values)
+
+
+def upload(services: Services, path: Path, filename: str, options: UploadOptions) -> UploadResult:
+    """Read the file and make its batch (with `dry_run`: only say what would become of it).
+
+    Raises FileError for a file that cannot be used, UploadRefusedError for an option that cannot,
+    SameFileError where the same content is a batch already and `again` was not said.
+    """
+    policy, account = _check(services, options)
+    sha256 = _sha256(path)
+    same = services.store.batches.with_file(account.id, sha256)
+    if same and not options.again and not options.dry_run:
+        raise SameFileError(same)
+    instant = services.clock.now()
+    parsed = read_contacts(
+        path,
+        filename,
+        use_case=options.use_case,
+        country=options.country,
+        mapping=options.mapping,
+        language=options.language,
+        today=local_day(instant, ZONE_OF_COUNTRY[options.country]),
+    )
+    plan = _plan(services, account, parsed, options)
+    if options.dry_run:
+        return _result(None, parsed, plan, preview=True)
+    batch_id = f"batch-{instant:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
+    file = {"name": filename, "sha256": sha256, "columns": parsed.columns, "rows": parsed.rows}
+    services.store.batches.insert(_batch(services, batch_id, account, policy, parsed, options, instant, file))
+    try:
+        _write(services, batch_id, account, plan, instant)
+        result = _result(batch_id, parsed, plan)
+        services.store.batches.add_rejections(batch_id, result.rejected)
+    except Exception:
+        # Half an upload is worse than none: what was written goes, and the operator may try again.
+        services.store.jobs.delete_batch(batch_id)
+        services.store.batches.delete(batch_id)
+        raise
+    services.store.batches.finish_upload(
+        batch_id,
+        {
+            "rows": result.rows,
+            "jobs_created": result.jobs_created,
+            "merged": result.merged,
+            "rejected": len(result.rejected),
+            "warnings": result.warnings,
+        },
+    )
+    log.info("uploaded %d rows: %d jobs", result.rows, result.jobs_created, extra={"batch_id": batch_id})
+    if options.start != "draft" and result.jobs_created:
+        batches.start(services, batch_id, options.start)
+    return result
+
+
+@dataclass(slots=True)
+class _Plan:
+    """What each contact of the file becomes."""
+
+    create: list[Contact] = field(default_factory=list)
+    update: list[tuple[str, Contact]] = field(default_factory=list)  # (active job, contact)
+    rejected: list[dict[str, Any]] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+
+def _check(services: Services, options: UploadOptions) -> tuple[Policy, Account]:
+    language = options.language
+    try:
+        policy = preset(options.policy)
+    except PolicyNotFoundError:
+        from speechai.catalog.policies import presets
+
+        message = _text("unknown_policy", language, policy=options.policy, known=", ".join(presets()))
+        raise UploadRefusedError("policy", message) from None
+    if policy.simulation_only and not services.settings.provider_is_local:
+        raise UploadRefusedError("policy", _text("simulation_only", language, policy=policy.id))
+    account = services.store.accounts.get(options.account_id)
+    if account is None:
+        raise UploadRefusedError("account_id", _text("unknown_account", language, account=options.account_id))
+    return policy, account
+
+
+def _plan(services: Services, account: Account, parsed: ParsedFile, options: UploadOptions) -> _Plan:
+    """Decide about people who are in an active batch of the account already."""
+    plan = _Plan(warnings=list(parsed.warnings))
+    for row in parsed.rejected:
+        plan.rejected.append({"row": row.row, "column": row.column, "value": row.value, "error": row.error})
+    for chunk in _chunks(parsed.contacts):
+        active: dict[str, str] = {}
+        if options.duplicates != "allow":
+            people = [contact.person_id for contact in chunk]
+            active = services.store.jobs.active_people(account.id, people)
+        for contact in chunk:
+            job_id = active.get(contact.person_id)
+            if job_id is None:
+                plan.create.append(contact)
+            elif options.duplicates == "merge":
+                plan.update.append((job_id, contact))
+            else:
+                error = _text("active_elsewhere", options.language, job=job_id)
+                plan.rejected.extend(
+                    {"row": row, "column": None, "value": contact.name, "error": error}
+                    for row in contact.rows
+                )
+    if plan.update:
+        plan.warnings.append(_text("merged_elsewhere", options.language, count=len(plan.update)))
+    plan.rejected.sort(key=lambda row: row["row"])
+    return plan
+
+
+def _result(batch_id: str | None, parsed: ParsedFile, plan: _Plan, *, preview: bool = False) -> UploadResult:
+    return UploadResult(
+        batch_id=batch_id,
+        use_case=parsed.use_case,
+        rows=parsed.rows,
+        jobs_created=len(plan.create),
+        # Every row that is neither a job of its own nor rejected joined a job, of this file or of another.
+        merged=parsed.rows - len(plan.create) - len(plan.rejected),
+        rejected=plan.rejected,
+        warnings=plan.warnings,
+        columns=parsed.columns,
+        preview=plan.create[:20] if preview else [],
+    )
+
+
+def _write(services: Services, batch_id: str, account: Account, plan: _Plan, instant: datetime) -> None:
+    max_attempts = attempts_allowed(services)
+    for chunk in _chunks(_documents(batch_id, account, plan.create, max_attempts, instant)):
+        services.store.jobs.insert_many(chunk)
+    for job_id, contact in plan.update:
+        services.store.jobs.replace_debt(job_id, debt_fields(contact.debt), instant)
+
+
+def attempts_allowed(services: Services) -> int:
+    """MAX_ATTEMPTS if set, else what the daily and the days' limits allow."""
+    settings = services.settings
+    return settings.max_attempts or settings.max_calls_per_day * settings.max_days_without_answer
+
+
+def _documents(
+    batch_id: str, account: Account, contacts: Sequence[Contact], max_attempts: int, instant: datetime
+) -> Iterator[dict[str, Any]]:
+    for seq, contact in enumerate(contacts, start=1):
+        yield job_document(
+            job_id=f"{batch_id.replace('batch-', 'job-', 1)}-{seq:06d}",
+            seq=seq,
+            batch_id=batch_id,
+            account_id=account.id,
+            person_id=contact.person_id,
+            country=contact.country,
+            document=contact.document,
+            document_label=contact.document_label,
+            name=contact.name,
+            phones=contact.phones,
+            company=contact.company,
+            debt=contact.debt,
+            offer=contact.offer,
+            variables=contact.variables,
+            max_attempts=max_attempts,
+            waiting_for=WaitReason.DRAFT,
+            rows=contact.rows,
+            instant=instant,
+        )
+
+
+def _batch(
+    services: Services,
+    batch_id: str,
+    account: Account,
+    policy: Policy,
+    parsed: ParsedFile,
+    options: UploadOptions,
+    instant: datetime,
+    file: dict[str, Any],
+) -> dict[str, Any]:
+    settings = services.settings
+    return batch_document(
+        batch_id=batch_id,
+        account_id=account.id,
+        name=options.name or Path(str(file["name"])).stem or batch_id,
+        use_case=parsed.use_case,
+        country=parsed.country,
+        policy_id=policy.id,
+        provider=settings.provider_key,
+        wave_times=options.wave_times or settings.wave_times,
+        tz_name=ZoneInfo(account.tz_name).key,
+        daily_contacts=options.daily_contacts or settings.daily_contacts,
+        company=options.company or None,
+        deadline_days=options.deadline_days,
+        final_deadline_days=options.final_deadline_days,
+        max_attempts=attempts_allowed(services),
+        agent_id=options.agent_id or None,
+        created_by=options.created_by,
+        instant=instant,
+        file=file,
+    )
+
+
+_T = TypeVar("_T")
+
+
+def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    """The items in lists of CHUNK."""
+    iterator = iter(items)
+    while chunk := list(islice(iterator, CHUNK)):
+        yield chunk
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+__all__ = ["FileError", "SameFileError", "UploadOptions", "UploadRefusedError", "UploadResult", "upload"]

@@ -1,0 +1,147 @@
+"""Waves: at 09:00, 12:00 and 15:00 the day's group is picked and released to be called.
+
+A wave is a document with a unique key (batch, date, slot): two Beats, a repeated message and a late tick all
+end at the same document, and only the one who made it acts.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import date, datetime
+from enum import StrEnum
+
+from speechai.catalog.policies import Policy
+from speechai.core.calendar import Slot, closed_reason, day_bounds, due_slots
+from speechai.core.model import Batch, local_day
+from speechai.core.states import BatchState, WaveState
+from speechai.operation.services import Services
+from speechai.store.database import Document
+
+log = logging.getLogger(__name__)
+
+
+class WaveResult(StrEnum):
+    """What came of the wish to run a wave."""
+
+    RUN = "run"
+    SKIPPED = "skipped"
+    """The policy forbids it; the wave says which rule."""
+    ALREADY = "already"
+    """It exists: it was run, missed or skipped before."""
+    NOT_RUNNING = "not_running"
+    """There is no such batch, or it is not running."""
+    NOT_TODAY = "not_today"
+    """The date is not today's in the batch's zone: nobody is called for another day."""
+
+
+def open_waves(services: Services) -> int:
+    """Open every wave that is due now, of every running batch, and record the missed ones.
+
+    Fired by Beat at each wave's time and by the minute tick, which heals what Beat missed. Returns how many.
+    """
+    instant = services.clock.now()
+    opened = 0
+    for batch in services.store.batches.running():
+        if batch.continuous:
+            if closed_reason(_policy(services, batch), instant, batch.zone, batch.country) is None:
+                open_day(services, batch, instant)
+            continue
+        due = due_slots(instant, batch.active_since or instant, batch.wave_times, batch.zone)
+        for slot in due.missed:
+            _record_missed(services, batch, slot, instant)
+        if due.open:
+            opened += run_wave(services, batch.id, due.open.day, due.open.label) is WaveResult.RUN
+    return opened
+
+
+def run_wave(services: Services, batch_id: str, day: date, slot: str) -> WaveResult:
+    """Pick the day's group and release it, once per batch, date and slot."""
+    instant = services.clock.now()
+    batch = services.store.batches.get(batch_id)
+    extra = {"batch_id": batch_id, "day": day.isoformat(), "slot": slot}
+    if batch is None or batch.status is not BatchState.RUNNING:
+        log.warning("no wave: the batch is not running", extra=extra)
+        return WaveResult.NOT_RUNNING
+    if local_day(instant, batch.zone) != day:
+        log.warning("no wave: the date is not today's in %s", batch.zone.key, extra=extra)
+        return WaveResult.NOT_TODAY
+    waves = services.store.waves
+    if closed := closed_reason(_policy(services, batch), instant, batch.zone, batch.country):
+        details = {"at": instant, "rule": "window", "detail": closed, "policy": batch.policy_id}
+        if waves.record(batch_id, day, slot, WaveState.SKIPPED.value, details):
+            log.info("wave skipped: %s", closed, extra=extra)
+            return WaveResult.SKIPPED
+        return WaveResult.ALREADY
+    if not waves.record(batch_id, day, slot, WaveState.OPEN.value, {"at": instant}):
+        return WaveResult.ALREADY
+    _release(services, batch, day, slot, instant)
+    return WaveResult.RUN
+
+
+def finish_wave(services: Services, wave: Document) -> None:
+    """Go on with a wave that a crash interrupted: picking and releasing again changes nothing twice."""
+    batch = services.store.batches.get(wave["batch_id"])
+    day, instant = date.fromisoformat(wave["day"]), services.clock.now()
+    if batch is None or batch.status is not BatchState.RUNNING or local_day(instant, batch.zone) != day:
+        changes = {
+            "status": WaveState.MISSED.value,
+            "detail": "interrupted, and its day or its batch is over",
+        }
+        services.store.waves.update(wave["batch_id"], day, wave["slot"], changes)
+        return
+    _release(services, batch, day, wave["slot"], instant)
+
+
+def open_day(services: Services, batch: Batch, instant: datetime) -> int:
+    """A continuous batch opens its day with the window: whoever has a place is called at the own time."""
+    day = local_day(instant, batch.zone)
+    pick_group(services, batch, day)
+    released = services.store.jobs.release_group_at_own_time(batch.id, day, instant)
+    if released:
+        log.info("day opened", extra={"batch_id": batch.id, "day": day.isoformat(), "released": released})
+        services.nudges.dispatch()
+    return released
+
+
+def pick_group(services: Services, batch: Batch, day: date) -> int:
+    """Fill the day's group: carry-over first, new people after, `daily_contacts` different people in all."""
+    _, tomorrow = day_bounds(day, batch.zone)
+    picked = 0
+    for carry_over_until in (tomorrow, None):
+        while services.store.batches.take_group_place(batch.id, day, batch.daily_contacts):
+            if not services.store.jobs.recruit(batch.id, day, carry_over_until=carry_over_until):
+                services.store.batches.give_back_group_place(batch.id, day)
+                break
+            picked += 1
+    return picked
+
+
+def _release(services: Services, batch: Batch, day: date, slot: str, instant: datetime) -> None:
+    picked = pick_group(services, batch, day)
+    released = services.store.jobs.release_group(batch.id, day, instant)
+    changes = {
+        "status": WaveState.RUN.value,
+        "picked": picked,
+        "released": released,
+        "released_at": services.clock.now(),
+    }
+    services.store.waves.update(batch.id, day, slot, changes)
+    log.info(
+        "wave run: %d people released, %d of them picked now",
+        released,
+        picked,
+        extra={"batch_id": batch.id, "day": day.isoformat(), "slot": slot},
+    )
+    services.nudges.dispatch()
+
+
+def _record_missed(services: Services, batch: Batch, slot: Slot, instant: datetime) -> None:
+    details = {"at": instant, "detail": "not opened within 30 minutes, or a later wave took its place"}
+    if services.store.waves.record(batch.id, slot.day, slot.label, WaveState.MISSED.value, details):
+        log.warning(
+            "wave missed", extra={"batch_id": batch.id, "day": slot.day.isoformat(), "slot": slot.label}
+        )
+
+
+def _policy(services: Services, batch: Batch) -> Policy:
+    return services.rulebook(batch).policy

@@ -1,0 +1,61 @@
+"""MongoDB: one repository per collection. Nothing else in the product imports pymongo."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from speechai.store.accounts import AccountRepository, ApiKeyRepository, UserRepository
+from speechai.store.attempts import AttemptRepository
+from speechai.store.batches import BatchRepository, WaveRepository
+from speechai.store.database import Db, PyMongoError, connect
+from speechai.store.indexes import ensure_indexes
+from speechai.store.jobs import JobRepository
+from speechai.store.pacing import PacingRepository
+
+StoreError = PyMongoError
+"""What every repository raises when the database does not do as it is told."""
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """Every repository on one database."""
+
+    db: Db
+    jobs: JobRepository
+    attempts: AttemptRepository
+    batches: BatchRepository
+    waves: WaveRepository
+    pacing: PacingRepository
+    accounts: AccountRepository
+    users: UserRepository
+    api_keys: ApiKeyRepository
+    jobs_name: str
+    logs_name: str
+
+    def ensure_indexes(self) -> dict[str, list[str]]:
+        """Build the indexes that are missing."""
+        return ensure_indexes(self.db, jobs=self.jobs_name, logs=self.logs_name)
+
+    def ping(self) -> None:
+        """Raises StoreError where the database does not answer."""
+        self.db.command("ping")
+
+
+def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> Store:
+    """The repositories on `db`."""
+    return Store(
+        db=db,
+        jobs=JobRepository(db, jobs),
+        attempts=AttemptRepository(db, logs),
+        batches=BatchRepository(db),
+        waves=WaveRepository(db),
+        pacing=PacingRepository(db),
+        accounts=AccountRepository(db),
+        users=UserRepository(db),
+        api_keys=ApiKeyRepository(db),
+        jobs_name=jobs,
+        logs_name=logs,
+    )
+
+
+__all__ = ["Store", "StoreError", "connect", "open_store"]

@@ -1,0 +1,434 @@
+"""The collection of attempts, `call_logs`: one dial of one number for one job. Never deleted.
+
+An attempt's unique keys *are* the daily limits: (person, local day, 1…n) and (number, local day, 1…n).
+Inserting it takes the places; a dial that rang nothing gives them back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from speechai.core.model import Attempt
+from speechai.core.outcomes import Outcome
+from speechai.core.states import ATTEMPT_MOVES, OPEN_ATTEMPTS, AttemptState
+from speechai.store.database import (
+    SCHEMA_VERSION,
+    Db,
+    Document,
+    day_of,
+    decimal_of,
+    money,
+    plus_seconds,
+)
+
+_OPEN = [state.value for state in OPEN_ATTEMPTS]
+
+
+class NoPlaceLeftError(Exception):
+    """The person or the number has used every place of the day."""
+
+
+class AlreadyOpenError(Exception):
+    """Another call to this person or this number is open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """What an attempt is reserved with."""
+
+    attempt_id: str
+    job_id: str
+    batch_id: str
+    account_id: str
+    person_id: str
+    to_number: str
+    from_number: str
+    person_day: date
+    number_day: date
+    calls_per_day: int
+    provider: str
+    verdict: Document
+    worker: str
+    instant: datetime
+    lease_seconds: float
+
+
+class AttemptRepository:
+    """Reads and guarded writes of attempts."""
+
+    def __init__(self, db: Db, collection: str) -> None:
+        self._attempts = db[collection]
+
+    # -- reserve --------------------------------------------------------------------------------
+
+    def reserve(self, wanted: Reservation) -> None:
+        """Insert the attempt in the first free places of the person's and of the number's day.
+
+        Raises NoPlaceLeftError and AlreadyOpenError; then nothing was written. The unique indexes decide,
+        so it holds under any number of workers.
+        """
+        while True:
+            person_place = self._free_place("person", wanted.person_id, wanted.person_day, wanted)
+            number_place = self._free_place("number", wanted.to_number, wanted.number_day, wanted)
+            document = _reserved_document(wanted, person_place, number_place)
+            lease = {"lease_until": plus_seconds(wanted.lease_seconds)}
+            try:
+                # An upsert rather than an insert: only so can the lease start from the database's clock.
+                self._attempts.update_one(
+                    {"_id": wanted.attempt_id},
+                    [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, lease]}}],
+                    upsert=True,
+                )
+            except DuplicateKeyError as error:
+                if {"open_person", "open_number"} & set((error.details or {}).get("keyPattern", {})):
+                    raise AlreadyOpenError from error
+                continue  # another worker took the place between our look and our insert: look again
+            return
+
+    def _free_place(self, of: str, key: str, day: date, wanted: Reservation) -> int:
+        name = "person_id" if of == "person" else "to_number"
+        taken = {
+            row[f"{of}_place"]
+            for row in self._attempts.find(
+                {name: key, f"{of}_day": day.isoformat(), f"{of}_place": {"$exists": True}},
+                {f"{of}_place": 1},
+            )
+        }
+        # Places above a limit that was lowered since still count as used.
+        if len(taken) < wanted.calls_per_day:
+            for place in range(1, wanted.calls_per_day + 1):
+                if place not in taken:
+                    return place
+        raise NoPlaceLeftError(of)
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def get(self, attempt_id: str) -> Attempt | None:
+        """The attempt, or None."""
+        document = self._attempts.find_one({"_id": attempt_id})
+        return _attempt(document) if document else None
+
+    def by_call(self, call_id: str) -> Attempt | None:
+        """The attempt whose call the provider calls so."""
+        document = self._attempts.find_one({"call_id": call_id})
+        return _attempt(document) if document else None
+
+    def of_job(self, job_id: str) -> list[Attempt]:
+        """Every attempt of the job, oldest first, without the provider's answers."""
+        found = self._attempts.find({"job_id": job_id}, {"call": 0}).sort("reserved_at", ASCENDING)
+        return [_attempt(document) for document in found]
+
+    def documents_of_job(self, job_id: str) -> list[Document]:
+        """Every attempt of the job as stored, oldest first."""
+        return list(self._attempts.find({"job_id": job_id}).sort("reserved_at", ASCENDING))
+
+    def places_used(self, person_id: str, person_day: date) -> int:
+        """How many of its places the person has used on that date."""
+        return self._attempts.count_documents(
+            {"person_id": person_id, "person_day": person_day.isoformat(), "person_place": {"$exists": True}}
+        )
+
+    def number_places_used(self, number: str, number_day: date) -> int:
+        """How many of its places the number has used on that date."""
+        return self._attempts.count_documents(
+            {"to_number": number, "number_day": number_day.isoformat(), "number_place": {"$exists": True}}
+        )
+
+    def is_open(self, *, person_id: str | None = None, number: str | None = None) -> bool:
+        """Whether a call to the person, or to the number, is open."""
+        key = {"open_person": person_id} if person_id else {"open_number": number}
+        return self._attempts.find_one(key, {"_id": 1}) is not None
+
+    def expired(self, states: Iterable[AttemptState], limit: int = 500) -> list[Attempt]:
+        """Open attempts whose lease has ended, by the database's clock."""
+        found = self._attempts.find(
+            {
+                "status": {"$in": [state.value for state in states]},
+                "$expr": {"$lt": ["$lease_until", "$$NOW"]},
+            }
+        ).limit(limit)
+        return [_attempt(document) for document in found]
+
+    def in_state(self, state: AttemptState, limit: int = 500) -> list[Attempt]:
+        """Attempts in an open state, oldest first."""
+        found = self._attempts.find({"status": state.value}).sort("reserved_at", ASCENDING).limit(limit)
+        return [_attempt(document) for document in found]
+
+    def open_ids(self, attempt_ids: Iterable[str]) -> set[str]:
+        """Which of these attempts are open and have not ended: the rightful owners of slots."""
+        found = self._attempts.find(
+            {"_id": {"$in": list(attempt_ids)}, "status": {"$in": _OPEN}, "ended_at": None}, {"_id": 1}
+        )
+        return {row["_id"] for row in found}
+
+    def open_count(self, batch_id: str) -> int:
+        """How many attempts of the batch are open."""
+        return self._attempts.count_documents({"batch_id": batch_id, "status": {"$in": _OPEN}})
+
+    def totals(self, batch_id: str) -> Document:
+        """Sums over the batch's attempts: dials, rings, cost (US cents), talk time (s), by outcome."""
+        pipeline: list[Document] = [
+            {"$match": {"batch_id": batch_id, "status": {"$ne": AttemptState.RELEASED.value}}},
+            {
+                "$group": {
+                    "_id": "$outcome",
+                    "dials": {"$sum": 1},
+                    "rings": {"$sum": {"$cond": ["$uses_place", 1, 0]}},
+                    "cost_cents": {"$sum": "$cost_cents"},
+                    "duration_ms": {"$sum": {"$ifNull": ["$call.duration_ms", 0]}},
+                }
+            },
+        ]
+        rows = list(self._attempts.aggregate(pipeline))
+        return {
+            "dials": sum(row["dials"] for row in rows),
+            "rings": sum(row["rings"] for row in rows),
+            "cost_cents": sum((decimal_of(row["cost_cents"]) for row in rows), Decimal(0)),
+            "talk_seconds": round(sum(row["duration_ms"] for row in rows) / 1000, 1),
+            "outcomes": {row["_id"] or "open": row["dials"] for row in rows},
+        }
+
+    def export(self, batch_id: str) -> Iterator[Document]:
+        """Every attempt of a batch, oldest first, one at a time."""
+        yield from self._attempts.find({"batch_id": batch_id}).sort("reserved_at", ASCENDING)
+
+    def latest(self, batch_id: str, limit: int) -> list[Document]:
+        """The batch's last attempts, newest first."""
+        found = self._attempts.find({"batch_id": batch_id}, {"call.transcript_object": 0})
+        return list(found.sort("reserved_at", DESCENDING).limit(limit))
+
+    # -- moves ----------------------------------------------------------------------------------
+
+    def begin_dialing(self, attempt_id: str, instant: datetime, lease_seconds: float) -> bool:
+        """reserved → dialing: from here on it may ring."""
+        return self._move(
+            attempt_id,
+            AttemptState.DIALING,
+            instant,
+            {"posted_at": instant, "last_posted_at": instant},
+            lease_seconds=lease_seconds,
+            only_from=AttemptState.RESERVED,
+        )
+
+    def dial_again(self, attempt_id: str, instant: datetime, lease_seconds: float) -> bool:
+        """unknown → dialing: the same request again, under the same key."""
+        return self._move(
+            attempt_id,
+            AttemptState.DIALING,
+            instant,
+            {"last_posted_at": instant, "looks": 0},
+            lease_seconds=lease_seconds,
+            only_from=AttemptState.UNKNOWN,
+        )
+
+    def placed(
+        self, attempt_id: str, call: Document, poll_token: str, instant: datetime, lease_seconds: float
+    ) -> bool:
+        """dialing or unknown → ongoing: the provider has the call."""
+        return self._move(
+            attempt_id,
+            AttemptState.ONGOING,
+            instant,
+            {"call_id": call["call_id"], "call": call, "placed_at": instant, "poll_token": poll_token},
+            lease_seconds=lease_seconds,
+        )
+
+    def unknown(self, attempt_id: str, why: str, instant: datetime, lease_seconds: float) -> bool:
+        """dialing → unknown: it may have rung."""
+        return self._move(
+            attempt_id, AttemptState.UNKNOWN, instant, {"unknown_because": why}, lease_seconds=lease_seconds
+        )
+
+    def searched(self, attempt_id: str, instant: datetime) -> None:
+        """Count one more look for an unknown attempt at the provider."""
+        self._attempts.update_one(
+            {"_id": attempt_id, "status": AttemptState.UNKNOWN.value},
+            {"$inc": {"looks": 1}, "$set": {"looked_at": instant}},
+        )
+
+    def release(self, attempt_id: str, why: str, instant: datetime) -> bool:
+        """Give an attempt back: nothing rang, its places are free again."""
+        return self._move(
+            attempt_id,
+            AttemptState.RELEASED,
+            instant,
+            {"uses_place": False, "released_because": why},
+            give_back_places=True,
+        )
+
+    def settle(
+        self,
+        attempt_id: str,
+        outcome: Outcome,
+        *,
+        rang: bool,
+        cost_cents: Decimal,
+        call: Document | None,
+        instant: datetime,
+    ) -> bool:
+        """→ settled, once. A dial that rang nothing gives its places back."""
+        changes: Document = {
+            "outcome": outcome.value,
+            "uses_place": rang,
+            "cost_cents": money(cost_cents),
+            "settled_at": instant,
+        }
+        if call is not None:
+            changes |= {"call": call}
+            if call.get("call_id"):
+                changes |= {"call_id": call["call_id"]}
+        return self._move(
+            attempt_id, AttemptState.SETTLED, instant, changes, give_back_places=not rang, ended=True
+        )
+
+    def needs_review(self, attempt_id: str, instant: datetime) -> bool:
+        """→ needs_review: counted as a ring, for a person to look at."""
+        changes = {"outcome": Outcome.NEEDS_REVIEW.value, "settled_at": instant}
+        return self._move(attempt_id, AttemptState.NEEDS_REVIEW, instant, changes, ended=True)
+
+    def observe(self, attempt_id: str, call: Document, instant: datetime, *, ended: bool) -> None:
+        """Keep the provider's latest answer, without moving the attempt."""
+        changes: Document = {"call": call, "seen_at": instant}
+        if ended:
+            changes["ended_at"] = instant
+        if call.get("call_id"):
+            changes["call_id"] = call["call_id"]
+        self._attempts.update_one(
+            {"_id": attempt_id, "status": {"$in": _OPEN}, "ended_at": None}, {"$set": changes}
+        )
+        if ended:
+            # A second, richer answer after the end: the first end stays the end.
+            self._attempts.update_one(
+                {"_id": attempt_id, "status": {"$in": _OPEN}, "ended_at": {"$ne": None}},
+                {"$set": {"call": call, "seen_at": instant}},
+            )
+
+    def amend(self, attempt_id: str, call: Document, cost_cents: Decimal, instant: datetime) -> None:
+        """A settled attempt's later analysis or cost: kept, without reopening it."""
+        self._attempts.update_one(
+            {"_id": attempt_id, "status": AttemptState.SETTLED.value},
+            {"$set": {"call": call, "cost_cents": money(cost_cents), "amended_at": instant}},
+        )
+
+    def extend_lease(self, attempt_id: str, seconds: float) -> None:
+        """Its owner is alive: the lease runs from now."""
+        self._attempts.update_one(
+            {"_id": attempt_id, "status": {"$in": _OPEN}},
+            [{"$set": {"lease_until": plus_seconds(seconds)}}],
+        )
+
+    def new_poll_token(self, attempt_id: str, token: str) -> bool:
+        """Only the polling chain that carries this token goes on; an older one stops."""
+        return (
+            self._attempts.update_one(
+                {"_id": attempt_id, "status": AttemptState.ONGOING.value}, {"$set": {"poll_token": token}}
+            ).modified_count
+            == 1
+        )
+
+    def stop_requested(self, attempt_id: str, instant: datetime) -> None:
+        """Note that the watchdog asked the provider to end the call."""
+        self._attempts.update_one({"_id": attempt_id}, {"$set": {"stop_requested_at": instant}})
+
+    def _move(
+        self,
+        attempt_id: str,
+        target: AttemptState,
+        instant: datetime,
+        changes: Document,
+        *,
+        lease_seconds: float | None = None,
+        give_back_places: bool = False,
+        ended: bool = False,
+        only_from: AttemptState | None = None,
+    ) -> bool:
+        sources = [state.value for state, moves in ATTEMPT_MOVES.items() if target in moves]
+        if only_from is not None:
+            sources = [only_from.value]
+        fields: dict[str, Any] = {name: {"$literal": value} for name, value in changes.items()}
+        fields["status"] = target.value
+        fields["history"] = {"$concatArrays": ["$history", [{"at": instant, "status": target.value}]]}
+        if lease_seconds is not None:
+            fields["lease_until"] = plus_seconds(lease_seconds)
+        if ended:
+            fields["ended_at"] = {"$ifNull": ["$ended_at", instant]}
+        stages: list[Document] = [{"$set": fields}]
+        gone = ["person_place", "number_place"] if give_back_places else []
+        if not ATTEMPT_MOVES[target]:
+            gone += ["open_person", "open_number"]
+        if gone:
+            stages.append({"$unset": gone})
+        moved = self._attempts.update_one({"_id": attempt_id, "status": {"$in": sources}}, stages)
+        return moved.modified_count == 1
+
+
+def _reserved_document(wanted: Reservation, person_place: int, number_place: int) -> Document:
+    return {
+        "_id": wanted.attempt_id,
+        "attempt_id": wanted.attempt_id,
+        "schema_version": SCHEMA_VERSION,
+        "job_id": wanted.job_id,
+        "batch_id": wanted.batch_id,
+        "account_id": wanted.account_id,
+        "person_id": wanted.person_id,
+        "to_number": wanted.to_number,
+        "from_number": wanted.from_number,
+        "provider": wanted.provider,
+        "person_day": wanted.person_day.isoformat(),
+        "number_day": wanted.number_day.isoformat(),
+        "person_place": person_place,
+        "number_place": number_place,
+        "open_person": wanted.person_id,
+        "open_number": wanted.to_number,
+        "uses_place": True,
+        "status": AttemptState.RESERVED.value,
+        "history": [{"at": wanted.instant, "status": AttemptState.RESERVED.value}],
+        "verdict": wanted.verdict,
+        "worker_id": wanted.worker,
+        "reserved_at": wanted.instant,
+        "posted_at": None,
+        "call_id": None,
+        "outcome": None,
+        "cost_cents": money(Decimal(0)),
+        "ended_at": None,
+        "settled_at": None,
+        "looks": 0,
+        "call": {},
+    }
+
+
+def _attempt(document: Document) -> Attempt:
+    outcome = document.get("outcome")
+    return Attempt(
+        id=document["_id"],
+        job_id=document["job_id"],
+        batch_id=document["batch_id"],
+        account_id=document["account_id"],
+        person_id=document["person_id"],
+        to_number=document["to_number"],
+        from_number=document["from_number"],
+        status=AttemptState(document["status"]),
+        person_day=day_of(document["person_day"]) or date.min,
+        uses_place=document["uses_place"],
+        reserved_at=document["reserved_at"],
+        posted_at=document.get("posted_at"),
+        last_posted_at=document.get("last_posted_at"),
+        call_id=document.get("call_id"),
+        outcome=Outcome(outcome) if outcome else None,
+        lease_until=document["lease_until"],
+        poll_token=document.get("poll_token"),
+        provider=document["provider"],
+        call=document.get("call") or {},
+        ended_at=document.get("ended_at"),
+        settled_at=document.get("settled_at"),
+        cost_cents=decimal_of(document.get("cost_cents")),
+        looks=document.get("looks", 0),
+        stop_requested_at=document.get("stop_requested_at"),
+    )

@@ -1,0 +1,247 @@
+"""Batches and what their upload rejected."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, time
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from pymongo import ASCENDING, DESCENDING
+from pymongo.errors import DuplicateKeyError
+
+from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.core.model import Batch
+from speechai.core.states import BATCH_MOVES, BatchState
+from speechai.store.database import SCHEMA_VERSION, Db, Document
+
+
+class BatchRepository:
+    """Reads and guarded writes of batches."""
+
+    def __init__(self, db: Db) -> None:
+        self._batches = db["batches"]
+        self._rejections = db["rejections"]
+        self._days = db["batch_days"]
+
+    def insert(self, document: Document) -> None:
+        """Add a new batch (made by `batch_document`)."""
+        self._batches.insert_one(document)
+
+    def delete(self, batch_id: str) -> None:
+        """Remove a batch whose upload failed half-way."""
+        self._batches.delete_one({"_id": batch_id})
+        self._rejections.delete_many({"batch_id": batch_id})
+
+    def get(self, batch_id: str) -> Batch | None:
+        """The batch, or None."""
+        document = self.document(batch_id)
+        return _batch(document) if document else None
+
+    def document(self, batch_id: str) -> Document | None:
+        """The whole document."""
+        return self._batches.find_one({"_id": batch_id})
+
+    def page(self, *, limit: int, before: str | None) -> list[Document]:
+        """Up to `limit` batches, newest first, older than the cursor."""
+        wanted = {"_id": {"$lt": before}} if before else {}
+        return list(self._batches.find(wanted).sort("_id", DESCENDING).limit(limit))
+
+    def running(self) -> list[Batch]:
+        """Every running batch, the one that was served longest ago first."""
+        found = self._batches.find({"status": BatchState.RUNNING.value})
+        return [_batch(row) for row in found.sort([("served_at", ASCENDING), ("_id", ASCENDING)])]
+
+    def served(self, batch_id: str, instant: datetime) -> None:
+        """Note that a call of the batch was handed out: the others come first now."""
+        self._batches.update_one({"_id": batch_id}, {"$set": {"served_at": instant}})
+
+    def with_file(self, account_id: str, sha256: str) -> str | None:
+        """The id of a batch of the account made from the same content, unless it was cancelled."""
+        found = self._batches.find_one(
+            {
+                "account_id": account_id,
+                "file.sha256": sha256,
+                "status": {"$ne": BatchState.CANCELLED.value},
+            },
+            {"_id": 1},
+        )
+        return found["_id"] if found else None
+
+    def move(self, batch_id: str, target: BatchState, changes: Document) -> bool:
+        """Move the batch, guarded by the table of moves. False where that move is not allowed."""
+        sources = [state.value for state, moves in BATCH_MOVES.items() if target in moves]
+        return (
+            self._batches.update_one(
+                {"_id": batch_id, "status": {"$in": sources}},
+                {"$set": {**changes, "status": target.value}},
+            ).modified_count
+            == 1
+        )
+
+    def finish_upload(self, batch_id: str, changes: Document) -> None:
+        """Write the counts of a finished upload."""
+        self._batches.update_one({"_id": batch_id}, {"$set": changes})
+
+    # -- rejected rows --------------------------------------------------------------------------
+
+    def add_rejections(self, batch_id: str, rows: Sequence[Document]) -> None:
+        """Keep the rows that became nothing."""
+        if rows:
+            self._rejections.insert_many([{**row, "batch_id": batch_id} for row in rows])
+
+    def rejections(self, batch_id: str, limit: int = 0) -> Iterator[Document]:
+        """The rows that became nothing, in the file's order."""
+        yield from (
+            self._rejections.find({"batch_id": batch_id}, {"_id": 0}).sort("row", ASCENDING).limit(limit)
+        )
+
+    # -- the day's group ------------------------------------------------------------------------
+
+    def take_group_place(self, batch_id: str, day: date, limit: int) -> bool:
+        """Take one of the day's places for different people; False where all are taken."""
+        key = f"{batch_id}|{day.isoformat()}"
+        try:
+            found = self._days.find_one_and_update(
+                {"_id": key, "people": {"$lt": limit}},
+                {"$inc": {"people": 1}, "$setOnInsert": {"batch_id": batch_id, "day": day.isoformat()}},
+                upsert=True,
+                projection={"_id": 1},
+            )
+        except DuplicateKeyError:
+            # The document is there and full: the upsert could not match it.
+            return False
+        del found  # None means that the upsert made it: a place either way
+        return True
+
+    def give_back_group_place(self, batch_id: str, day: date) -> None:
+        """Nobody took the place after all."""
+        self._days.update_one({"_id": f"{batch_id}|{day.isoformat()}"}, {"$inc": {"people": -1}})
+
+    def group_size(self, batch_id: str, day: date) -> int:
+        """How many different people have a place on that date."""
+        found = self._days.find_one({"_id": f"{batch_id}|{day.isoformat()}"})
+        return int(found["people"]) if found else 0
+
+    def open_day(self, batch_id: str, day: date) -> bool:
+        """Whether this is the first time that the batch opens this date (continuous batches)."""
+        opened = self._batches.update_one(
+            {"_id": batch_id, "opened_day": {"$ne": day.isoformat()}},
+            {"$set": {"opened_day": day.isoformat()}},
+        )
+        return opened.modified_count == 1
+
+
+def batch_document(
+    *,
+    batch_id: str,
+    account_id: str,
+    name: str,
+    use_case: UseCaseId,
+    country: Country,
+    policy_id: str,
+    provider: str,
+    wave_times: Sequence[time],
+    tz_name: str,
+    daily_contacts: int,
+    company: str | None,
+    deadline_days: int | None,
+    final_deadline_days: int | None,
+    max_attempts: int,
+    agent_id: str | None,
+    created_by: str,
+    instant: datetime,
+    file: Document,
+) -> Document:
+    """A new batch as it is stored: a draft, its jobs still to come."""
+    return {
+        "_id": batch_id,
+        "batch_id": batch_id,
+        "schema_version": SCHEMA_VERSION,
+        "account_id": account_id,
+        "name": name,
+        "status": BatchState.DRAFT.value,
+        "use_case": use_case.value,
+        "country": country.value,
+        "policy": policy_id,
+        "provider": provider,
+        "continuous": False,
+        "wave_times": [f"{clock:%H:%M}" for clock in wave_times],
+        "tz_name": tz_name,
+        "daily_contacts": daily_contacts,
+        "company": company,
+        "deadline_days": deadline_days,
+        "final_deadline_days": final_deadline_days,
+        "max_attempts": max_attempts,
+        "agent_id": agent_id,
+        "file": file,
+        "created_at": instant,
+        "created_by": created_by,
+        "active_since": None,
+        "served_at": None,
+    }
+
+
+def _batch(document: Document) -> Batch:
+    return Batch(
+        id=document["_id"],
+        account_id=document["account_id"],
+        name=document["name"],
+        status=BatchState(document["status"]),
+        use_case=UseCaseId(document["use_case"]),
+        country=Country(document["country"]),
+        policy_id=document["policy"],
+        provider=document["provider"],
+        continuous=document["continuous"],
+        wave_times=tuple(time.fromisoformat(text) for text in document["wave_times"]),
+        zone=ZoneInfo(document["tz_name"]),
+        daily_contacts=document["daily_contacts"],
+        company=document.get("company"),
+        deadline_days=document.get("deadline_days"),
+        final_deadline_days=document.get("final_deadline_days"),
+        max_attempts=document["max_attempts"],
+        agent_id=document.get("agent_id"),
+        active_since=document.get("active_since"),
+    )
+
+
+class WaveRepository:
+    """Waves: one batch × one date × one slot. The unique key makes two Beats harmless."""
+
+    def __init__(self, db: Db) -> None:
+        self._waves = db["waves"]
+
+    def record(self, batch_id: str, day: date, slot: str, status: str, details: dict[str, Any]) -> bool:
+        """Make the wave's document. False where it exists: somebody else opened it, or it was missed."""
+        try:
+            self._waves.insert_one(
+                {
+                    "_id": f"{batch_id}|{day.isoformat()}|{slot}",
+                    "schema_version": SCHEMA_VERSION,
+                    "batch_id": batch_id,
+                    "day": day.isoformat(),
+                    "slot": slot,
+                    "status": status,
+                    **details,
+                }
+            )
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def get(self, batch_id: str, day: date, slot: str) -> Document | None:
+        """The wave, or None."""
+        return self._waves.find_one({"_id": f"{batch_id}|{day.isoformat()}|{slot}"})
+
+    def update(self, batch_id: str, day: date, slot: str, changes: dict[str, Any]) -> None:
+        """Write what became of it."""
+        self._waves.update_one({"_id": f"{batch_id}|{day.isoformat()}|{slot}"}, {"$set": changes})
+
+    def unfinished(self) -> list[Document]:
+        """Waves that were begun and whose people were not released: a crash came between."""
+        return list(self._waves.find({"status": "open"}))
+
+    def of_batch(self, batch_id: str, limit: int = 30) -> list[Document]:
+        """The batch's waves, newest first."""
+        found = self._waves.find({"batch_id": batch_id})
+        return list(found.sort([("day", DESCENDING), ("slot", DESCENDING)]).limit(limit))

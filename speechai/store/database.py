@@ -1,0 +1,80 @@
+"""The connection to MongoDB, and how the product's values are written in it."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from bson.codec_options import CodecOptions
+from bson.decimal128 import Decimal128
+from pymongo import MongoClient
+from pymongo.database import Database
+from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+
+Document = dict[str, Any]
+Db = Database[Document]
+
+SCHEMA_VERSION = 1
+
+__all__ = ["SCHEMA_VERSION", "Db", "Document", "PyMongoError", "connect", "day_text", "decimal_of", "money"]
+
+
+class DatabaseAddressError(Exception):
+    """MONGO_URI cannot be used; the message says why and what to do."""
+
+
+def connect(uri: str, name: str, *, pool_size: int = 50) -> Db:
+    """The database `name` on the servers of `uri`. Connects at first use, so it never blocks.
+
+    Writes wait for a majority: an attempt that is on record before its call is placed must still be on
+    record after a failover. Raises DatabaseAddressError for an address that cannot be read.
+    """
+    try:
+        client: MongoClient[Document] = MongoClient(
+            uri,
+            w="majority",
+            retryWrites=True,
+            maxPoolSize=pool_size,
+            serverSelectionTimeoutMS=5000,
+            connectTimeoutMS=5000,
+            # No socketTimeoutMS: a write that is cut off is a write whose fate is unknown. The sweep
+            # and the driver's own heartbeat deal with a server that stops answering.
+            appname="speechai",
+        )
+    except (InvalidURI, ConfigurationError, ValueError) as error:
+        raise DatabaseAddressError(f"MONGO_URI: {error}") from error
+    return client.get_database(name, codec_options=CodecOptions(tz_aware=True, tzinfo=UTC))
+
+
+def money(amount: Decimal) -> Decimal128:
+    """An exact decimal as MongoDB keeps it."""
+    return Decimal128(amount)
+
+
+def decimal_of(value: Any) -> Decimal:
+    """A stored amount as an exact decimal; absent is zero."""
+    if isinstance(value, Decimal128):
+        return value.to_decimal()
+    return Decimal(str(value)) if value is not None else Decimal(0)
+
+
+def day_text(day: date | None) -> str | None:
+    """A calendar date as it is stored: "2026-11-23"."""
+    return day.isoformat() if day else None
+
+
+def day_of(text: str | None) -> date | None:
+    """The calendar date that was stored."""
+    return date.fromisoformat(text) if text else None
+
+
+def plus_seconds(seconds: float) -> Document:
+    """An aggregation expression: the database's own clock plus some seconds. Leases are judged by it."""
+    return {"$add": ["$$NOW", int(seconds * 1000)]}
+
+
+def server_time(db: Db) -> datetime:
+    """What the database's clock says (aware UTC)."""
+    answer: datetime = db.command("hello")["localTime"]
+    return answer.replace(tzinfo=UTC) if answer.tzinfo is None else answer

@@ -1,0 +1,113 @@
+"""Every index, in one place. `speechai indexes` builds them; so does each process at its start."""
+
+from __future__ import annotations
+
+from pymongo import ASCENDING, DESCENDING, IndexModel
+
+from speechai.core.states import OPEN_ATTEMPTS, JobState
+from speechai.store.database import Db
+
+_OPEN = [state.value for state in OPEN_ATTEMPTS]
+
+
+def job_indexes() -> list[IndexModel]:
+    """Indexes of `call_jobs`."""
+    return [
+        # dispatch: the next due job of a batch; and the pages of the API
+        IndexModel(
+            [
+                ("batch_id", ASCENDING),
+                ("status", ASCENDING),
+                ("waiting_for", ASCENDING),
+                ("next_attempt_at", ASCENDING),
+                ("seq", ASCENDING),
+            ],
+            name="due",
+        ),
+        # a wave's pick: people with carry-over first, then new ones in the file's order
+        IndexModel([("batch_id", ASCENDING), ("group_date", ASCENDING), ("status", ASCENDING)], name="group"),
+        IndexModel([("batch_id", ASCENDING), ("seq", ASCENDING)], name="pages"),
+        # a person's active jobs in the account: duplicates between batches
+        IndexModel(
+            [("account_id", ASCENDING), ("person_id", ASCENDING)],
+            name="active_person",
+            partialFilterExpression={
+                "status": {
+                    "$in": [JobState.PENDING.value, JobState.IN_PROGRESS.value, JobState.SUSPENDED.value]
+                }
+            },
+        ),
+        # what is handed out and not yet taken up: a handful among any number of jobs
+        IndexModel(
+            [("released_until", ASCENDING)],
+            name="handed_out",
+            partialFilterExpression={"released_until": {"$type": "date"}},
+        ),
+        IndexModel([("person_id", ASCENDING), ("created_at", DESCENDING)], name="person"),
+        IndexModel([("status", ASCENDING), ("next_attempt_at", ASCENDING)], name="status"),
+    ]
+
+
+def attempt_indexes() -> list[IndexModel]:
+    """Indexes of `call_logs`. The unique ones are the daily limits (I2) and "one call at a time"."""
+    return [
+        IndexModel(
+            [("person_id", ASCENDING), ("person_day", ASCENDING), ("person_place", ASCENDING)],
+            name="person_day_place",
+            unique=True,
+            partialFilterExpression={"person_place": {"$exists": True}},
+        ),
+        IndexModel(
+            [("to_number", ASCENDING), ("number_day", ASCENDING), ("number_place", ASCENDING)],
+            name="number_day_place",
+            unique=True,
+            partialFilterExpression={"number_place": {"$exists": True}},
+        ),
+        IndexModel(
+            [("open_person", ASCENDING)],
+            name="one_open_call_per_person",
+            unique=True,
+            partialFilterExpression={"open_person": {"$exists": True}},
+        ),
+        IndexModel(
+            [("open_number", ASCENDING)],
+            name="one_open_call_per_number",
+            unique=True,
+            partialFilterExpression={"open_number": {"$exists": True}},
+        ),
+        IndexModel(
+            [("call_id", ASCENDING)],
+            name="call",
+            unique=True,
+            partialFilterExpression={"call_id": {"$type": "string"}},
+        ),
+        IndexModel([("job_id", ASCENDING), ("reserved_at", ASCENDING)], name="job"),
+        IndexModel([("batch_id", ASCENDING), ("reserved_at", ASCENDING)], name="batch"),
+        IndexModel(
+            [("status", ASCENDING), ("lease_until", ASCENDING)],
+            name="open",
+            partialFilterExpression={"status": {"$in": _OPEN}},
+        ),
+    ]
+
+
+def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
+    """Build what is missing; the names per collection. Building again changes nothing."""
+    wanted = {
+        jobs: job_indexes(),
+        logs: attempt_indexes(),
+        "batches": [
+            IndexModel([("account_id", ASCENDING), ("created_at", DESCENDING)], name="account"),
+            IndexModel([("status", ASCENDING)], name="status"),
+            IndexModel([("account_id", ASCENDING), ("file.sha256", ASCENDING)], name="file"),
+        ],
+        "waves": [
+            IndexModel(
+                [("batch_id", ASCENDING), ("day", ASCENDING), ("slot", ASCENDING)], name="slot", unique=True
+            )
+        ],
+        "rejections": [IndexModel([("batch_id", ASCENDING), ("row", ASCENDING)], name="batch")],
+        "users": [IndexModel([("email", ASCENDING)], name="email", unique=True)],
+        "uploads": [IndexModel([("created_at", ASCENDING)], name="expiry", expireAfterSeconds=24 * 3600)],
+    }
+    return {name: db[name].create_indexes(models) for name, models in wanted.items()}

@@ -1,0 +1,580 @@
+"""The collection of jobs, `call_jobs`: one contact in one batch.
+
+Field names that the original system documented keep their names and forms, so that what already reads
+that database goes on reading it. A document without `schema_version` is never dialed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from pymongo import ASCENDING
+
+from speechai.catalog.use_cases import Country
+from speechai.core.model import Debt, Job
+from speechai.core.next_step import Step
+from speechai.core.states import JOB_MOVES, JobReason, JobState, WaitReason
+from speechai.core.variables import major_units
+from speechai.store.database import (
+    SCHEMA_VERSION,
+    Db,
+    Document,
+    day_of,
+    day_text,
+    money,
+    plus_seconds,
+)
+
+ACTIVE = [state.value for state in JobState if not state.is_final]
+_NOT_RELEASED = {
+    "$expr": {"$lt": [{"$ifNull": ["$released_until", {"$toDate": 0}]}, "$$NOW"]}
+}  # no other dispatcher handed it out within the lease
+
+
+def sources_of(target: JobState) -> list[str]:
+    """The states from which `target` may be entered: the guard of every write."""
+    return [state.value for state, moves in JOB_MOVES.items() if target in moves]
+
+
+class JobRepository:
+    """Reads and guarded writes of jobs."""
+
+    def __init__(self, db: Db, collection: str) -> None:
+        self._jobs = db[collection]
+
+    # -- making ---------------------------------------------------------------------------------
+
+    def insert_many(self, documents: Sequence[Document]) -> None:
+        """Add new jobs (made by `job_document`)."""
+        if documents:
+            self._jobs.insert_many(documents, ordered=False)
+
+    def delete_batch(self, batch_id: str) -> int:
+        """Remove the jobs of an upload that failed half-way. Returns how many."""
+        return self._jobs.delete_many({"batch_id": batch_id, "attempts": 0}).deleted_count
+
+    # -- reading --------------------------------------------------------------------------------
+
+    def get(self, job_id: str) -> Job | None:
+        """The job, or None where there is none of ours."""
+        document = self.document(job_id)
+        return _job(document) if document else None
+
+    def document(self, job_id: str) -> Document | None:
+        """The whole document."""
+        return self._jobs.find_one({"_id": job_id, "schema_version": {"$exists": True}})
+
+    def page(
+        self, *, batch_id: str | None, status: JobState | None, limit: int, after: str | None
+    ) -> list[Document]:
+        """Up to `limit` jobs after the cursor, in the order of their ids (which is the file's order)."""
+        wanted: Document = {"schema_version": {"$exists": True}}
+        if batch_id:
+            wanted["batch_id"] = batch_id
+        if status:
+            wanted["status"] = status.value
+        if after:
+            wanted["_id"] = {"$gt": after}
+        return list(self._jobs.find(wanted).sort("_id", ASCENDING).limit(limit))
+
+    def counts(self, batch_id: str) -> dict[JobState, int]:
+        """How many jobs of the batch are in each state."""
+        found = dict.fromkeys(JobState, 0)
+        pipeline: list[Document] = [
+            {"$match": {"batch_id": batch_id}},
+            {"$group": {"_id": "$status", "n": {"$sum": 1}}},
+        ]
+        for row in self._jobs.aggregate(pipeline):
+            found[JobState(row["_id"])] = row["n"]
+        return found
+
+    def reasons(self, batch_id: str) -> dict[str, int]:
+        """How many final or suspended jobs of the batch have each reason."""
+        pipeline = [
+            {"$match": {"batch_id": batch_id, "reason": {"$ne": None}}},
+            {"$group": {"_id": "$reason", "n": {"$sum": 1}}},
+        ]
+        return {row["_id"]: row["n"] for row in self._jobs.aggregate(pipeline)}
+
+    def promised(self, batch_id: str) -> Document:
+        """How many people of the batch promised to pay, and how much per currency (in its own unit)."""
+        pipeline: list[Document] = [
+            {"$match": {"batch_id": batch_id, "fecha_pago_cliente": {"$exists": True}}},
+            {
+                "$group": {
+                    "_id": "$currency",
+                    "people": {"$sum": 1},
+                    "amount": {
+                        "$sum": {"$cond": [{"$isNumber": "$monto_pago_cliente"}, "$monto_pago_cliente", 0]}
+                    },
+                }
+            },
+        ]
+        rows = list(self._jobs.aggregate(pipeline))
+        return {
+            "promises": sum(row["people"] for row in rows),
+            "amounts": {row["_id"] or "?": row["amount"] for row in rows},
+        }
+
+    def has_active(self, batch_id: str) -> bool:
+        """Whether any job of the batch is not final."""
+        return self._jobs.find_one({"batch_id": batch_id, "status": {"$in": ACTIVE}}, {"_id": 1}) is not None
+
+    def active_people(self, account_id: str, person_ids: Iterable[str]) -> dict[str, str]:
+        """Which of these people have an active job in the account: person id → job id (the newest)."""
+        found = self._jobs.find(
+            {"account_id": account_id, "person_id": {"$in": list(person_ids)}, "status": {"$in": ACTIVE}},
+            {"person_id": 1},
+        ).sort("created_at", ASCENDING)
+        return {row["person_id"]: row["_id"] for row in found}
+
+    def export(self, batch_id: str) -> Iterator[Document]:
+        """Every job of a batch, in order, one at a time."""
+        yield from self._jobs.find({"batch_id": batch_id}).sort("_id", ASCENDING)
+
+    # -- dispatch -------------------------------------------------------------------------------
+
+    def hand_out(self, batch_id: str, instant: datetime, lease_seconds: float) -> str | None:
+        """Take the next due job of the batch for `lease_seconds`, so that nobody else hands it out too.
+
+        It stays `pending`: should its message be lost, it is due again when the lease ends.
+        """
+        document = self._jobs.find_one_and_update(
+            self._due(batch_id, instant),
+            [{"$set": {"released_until": plus_seconds(lease_seconds)}}],
+            projection={"_id": 1},
+            sort=[("next_attempt_at", ASCENDING), ("seq", ASCENDING)],
+        )
+        return document["_id"] if document else None
+
+    def handed_out(self) -> int:
+        """How many jobs are handed out and not yet taken up."""
+        return self._jobs.count_documents(
+            {
+                "released_until": {"$type": "date"},
+                "status": JobState.PENDING.value,
+                "$expr": {"$gt": ["$released_until", "$$NOW"]},
+            }
+        )
+
+    def take_back(self, job_id: str) -> None:
+        """Make a handed-out job due again at once."""
+        self._jobs.update_one(
+            {"_id": job_id, "status": JobState.PENDING.value}, {"$set": {"released_until": None}}
+        )
+
+    @staticmethod
+    def _due(batch_id: str, instant: datetime) -> Document:
+        return {
+            "batch_id": batch_id,
+            "status": JobState.PENDING.value,
+            "waiting_for": None,
+            "next_attempt_at": {"$lte": instant},
+            "schema_version": {"$exists": True},
+            **_NOT_RELEASED,
+        }
+
+    # -- the daily group ------------------------------------------------------------------------
+
+    def recruit(
+        self, batch_id: str, day: date, *, carry_over_until: datetime | None
+    ) -> bool:
+        """Give one waiting person a place in the group of `day`; False where nobody is left.
+
+        With `carry_over_until`: somebody already called, due before that instant (the earliest first).
+        Without: somebody new, in the file's order.
+        """
+        wanted: Document = {
+            "batch_id": batch_id,
+            "status": JobState.PENDING.value,
+            "waiting_for": WaitReason.WAVE.value,
+            "group_date": {"$ne": day.isoformat()},
+        }
+        if carry_over_until is not None:
+            wanted |= {"group_date": {"$nin": [day.isoformat(), None]}}
+            wanted["next_attempt_at"] = {"$lt": carry_over_until}
+            order = [("next_attempt_at", ASCENDING), ("seq", ASCENDING)]
+        else:
+            wanted["group_date"] = None
+            order = [("seq", ASCENDING)]
+        changes = {"$set": {"group_date": day.isoformat()}}
+        return self._jobs.find_one_and_update(wanted, changes, sort=order) is not None
+
+    def join_group(self, job_id: str, day: date) -> None:
+        """Note that the job has a place in the group of `day`."""
+        self._jobs.update_one({"_id": job_id}, {"$set": {"group_date": day.isoformat()}})
+
+    def release_group(self, batch_id: str, day: date, instant: datetime) -> int:
+        """Let the group's waiting people be called from `instant` on, if their own time has come."""
+        return self._jobs.update_many(
+            {
+                "batch_id": batch_id,
+                "group_date": day.isoformat(),
+                "status": JobState.PENDING.value,
+                "waiting_for": WaitReason.WAVE.value,
+                "$or": [{"next_attempt_at": None}, {"next_attempt_at": {"$lte": instant}}],
+            },
+            {"$set": {"waiting_for": None, "next_attempt_at": instant}},
+        ).modified_count
+
+    def release_group_at_own_time(self, batch_id: str, day: date, instant: datetime) -> int:
+        """Continuous batches: whoever has a place today waits only for the time of the next attempt."""
+        return self._jobs.update_many(
+            {
+                "batch_id": batch_id,
+                "group_date": day.isoformat(),
+                "status": JobState.PENDING.value,
+                "waiting_for": WaitReason.WAVE.value,
+            },
+            [{"$set": {"waiting_for": None, "next_attempt_at": {"$ifNull": ["$next_attempt_at", instant]}}}],
+        ).modified_count
+
+    # -- moves ----------------------------------------------------------------------------------
+
+    def begin(self, job_id: str, attempt_id: str, lease_seconds: float, worker: str) -> bool:
+        """pending → in_progress under a lease. False where it is not pending any more."""
+        return self._move(
+            job_id,
+            JobState.IN_PROGRESS,
+            {
+                "attempt_id": attempt_id,
+                "worker_id": worker,
+                "is_calling": True,
+                "reserved_until": plus_seconds(lease_seconds),
+                "released_until": None,
+                "waiting_for": None,
+            },
+        )
+
+    def placed(self, job_id: str, attempt_id: str, call_id: str, to_number: str, instant: datetime) -> None:
+        """Note the provider's call on the job."""
+        self._jobs.update_one(
+            {"_id": job_id, "attempt_id": attempt_id},
+            {"$set": {"call_id": call_id, "call_started_at": instant, "last_phone_tried": to_number}},
+        )
+
+    def postpone(self, job_id: str, until: datetime | None, rules: list[str], *, wave: bool) -> None:
+        """A job that may not be called now: due again at `until`, or waiting for a wave."""
+        changes: Document = {"held_by": rules, "released_until": None}
+        if until is not None:
+            changes |= {"next_attempt_at": until}
+        if wave:
+            changes |= {"waiting_for": WaitReason.WAVE.value}
+        self._jobs.update_one({"_id": job_id, "status": JobState.PENDING.value}, {"$set": changes})
+
+    def back_to_pending(self, job_id: str, attempt_id: str, next_attempt_at: datetime) -> bool:
+        """in_progress → pending: the attempt was given back, nothing rang."""
+        return self._move(
+            job_id,
+            JobState.PENDING,
+            {"next_attempt_at": next_attempt_at, "attempt_id": None, "is_calling": False},
+            attempt_id=attempt_id,
+        )
+
+    def apply(
+        self,
+        job_id: str,
+        step: Step,
+        instant: datetime,
+        *,
+        attempt_id: str | None,
+        attempts: int,
+        result: Document | None = None,
+    ) -> bool:
+        """Move the job as the rules decided, once: guarded by the attempt that led here."""
+        changes: Document = {
+            "reason": step.reason.value if step.reason else None,
+            "waiting_for": step.waiting_for.value if step.waiting_for else None,
+            "next_attempt_at": step.next_attempt_at,
+            "exact": step.exact,
+            "next_phone": step.next_phone,
+            "attempts": attempts,
+            "attempt_id": None,
+            "is_calling": False,
+            "reserved_until": None,
+            "released_until": None,
+            "held_by": [],
+            **(result or {}),
+        }
+        if step.state.is_final:
+            changes["finished_at"] = instant
+        return self._move(job_id, step.state, changes, attempt_id=attempt_id, strike=step.strike)
+
+    def finish(self, job_id: str, state: JobState, reason: JobReason, instant: datetime) -> bool:
+        """End a job that has no open attempt. False where it is final already, or being called."""
+        return self._move(
+            job_id,
+            state,
+            {
+                "reason": reason.value,
+                "finished_at": instant,
+                "waiting_for": None,
+                "next_attempt_at": None,
+                "is_calling": False,
+            },
+            only_from=[JobState.PENDING, JobState.SUSPENDED],
+        )
+
+    def finish_batch(self, batch_id: str, reason: JobReason, instant: datetime) -> int:
+        """End every job of a batch that is not being called: failed, with `reason`."""
+        return self._jobs.update_many(
+            {"batch_id": batch_id, "status": {"$in": [JobState.PENDING.value, JobState.SUSPENDED.value]}},
+            {
+                "$set": {
+                    "status": JobState.FAILED.value,
+                    "reason": reason.value,
+                    "finished_at": instant,
+                    "updated_at": instant,
+                    "waiting_for": None,
+                    "next_attempt_at": None,
+                }
+            },
+        ).modified_count
+
+    def resume_suspended(self, instant: datetime) -> int:
+        """suspended → pending for every job whose time has come."""
+        return self._jobs.update_many(
+            {"status": JobState.SUSPENDED.value, "next_attempt_at": {"$lte": instant}},
+            {"$set": {"status": JobState.PENDING.value, "reason": None, "updated_at": instant}},
+        ).modified_count
+
+    def reopen(self, job_id: str, by: str, why: str, instant: datetime) -> bool:
+        """A recorded reopening of a final job by an operator. Never of one that opted out."""
+        return (
+            self._jobs.update_one(
+                {
+                    "_id": job_id,
+                    "status": {"$in": [JobState.DONE.value, JobState.FAILED.value]},
+                    "reason": {"$ne": JobReason.OPTED_OUT.value},
+                },
+                {
+                    "$set": {
+                        "status": JobState.PENDING.value,
+                        "reason": None,
+                        "next_attempt_at": instant,
+                        "waiting_for": None,
+                        "exact": True,
+                        "updated_at": instant,
+                        "finished_at": None,
+                    },
+                    "$push": {"reopened": {"at": instant, "by": by, "why": why}},
+                },
+            ).modified_count
+            == 1
+        )
+
+    def bring_forward(self, job_id: str, instant: datetime) -> bool:
+        """An operator wants a pending job called as soon as the rules allow."""
+        return (
+            self._jobs.update_one(
+                {"_id": job_id, "status": JobState.PENDING.value},
+                {"$set": {"next_attempt_at": instant, "waiting_for": None, "updated_at": instant}},
+            ).modified_count
+            == 1
+        )
+
+    def set_waiting(
+        self, batch_id: str, before: WaitReason, after: WaitReason | None, due: datetime | None
+    ) -> int:
+        """All pending jobs of a batch that wait for one thing wait for another (None: for their time)."""
+        return self._jobs.update_many(
+            {"batch_id": batch_id, "status": JobState.PENDING.value, "waiting_for": before.value},
+            {"$set": {"waiting_for": after.value if after else None, "next_attempt_at": due}},
+        ).modified_count
+
+    def replace_debt(self, job_id: str, fields: Document, instant: datetime) -> bool:
+        """A newer upload of an active person replaces what it owed; what was dialed stays as it is."""
+        return (
+            self._jobs.update_one(
+                {"_id": job_id, "status": {"$in": ACTIVE}}, {"$set": {**fields, "updated_at": instant}}
+            ).matched_count
+            == 1
+        )
+
+    def amend_result(self, job_id: str, result: Document) -> None:
+        """Add what the provider told later (analysis, cost) to the last result; moves nothing."""
+        if result:
+            self._jobs.update_one({"_id": job_id}, {"$set": result})
+
+    def _move(
+        self,
+        job_id: str,
+        target: JobState,
+        changes: Document,
+        *,
+        attempt_id: str | None = None,
+        strike: str | None = None,
+        only_from: list[JobState] | None = None,
+    ) -> bool:
+        sources = [state.value for state in only_from] if only_from else sources_of(target)
+        wanted: Document = {
+            "_id": job_id,
+            "status": {"$in": sources},
+            "schema_version": {"$exists": True},
+        }
+        if attempt_id is not None:
+            wanted["attempt_id"] = attempt_id
+        # $literal: values come from people's files, and "$…" in one must not be read as an expression.
+        fields: Document = {
+            name: value if _is_expression(value) else {"$literal": value} for name, value in changes.items()
+        }
+        fields |= {"status": target.value, "updated_at": "$$NOW"}
+        if strike:
+            known = {"$ifNull": ["$struck_phones", []]}
+            fields["struck_phones"] = {"$setUnion": [known, [{"$literal": strike}]]}
+        return self._jobs.update_one(wanted, [{"$set": fields}]).modified_count == 1
+
+    def stranded(self, limit: int = 500) -> list[Job]:
+        """Jobs being called whose lease has ended: perhaps their attempt is over and a crash came between."""
+        found = self._jobs.find(
+            {
+                "status": JobState.IN_PROGRESS.value,
+                "schema_version": {"$exists": True},
+                "$expr": {"$lt": ["$reserved_until", "$$NOW"]},
+            }
+        ).limit(limit)
+        return [_job(document) for document in found]
+
+    def extend_lease(self, job_id: str, attempt_id: str, seconds: float) -> None:
+        """The owner of the job's attempt is alive: the job's lease runs from now."""
+        self._jobs.update_one(
+            {"_id": job_id, "attempt_id": attempt_id},
+            [{"$set": {"reserved_until": plus_seconds(seconds)}}],
+        )
+
+
+def _is_expression(value: Any) -> bool:
+    return isinstance(value, dict) and len(value) == 1 and "$add" in value
+
+
+def job_document(
+    *,
+    job_id: str,
+    seq: int,
+    batch_id: str,
+    account_id: str,
+    person_id: str,
+    country: Country,
+    document: str | None,
+    document_label: str | None,
+    name: str,
+    phones: Sequence[str],
+    company: str | None,
+    debt: Debt | None,
+    offer: dict[str, str],
+    variables: dict[str, str],
+    max_attempts: int,
+    waiting_for: WaitReason,
+    rows: Sequence[int],
+    instant: datetime,
+) -> Document:
+    """A new job as it is stored."""
+    return {
+        "_id": job_id,
+        "job_id": job_id,
+        "schema_version": SCHEMA_VERSION,
+        "seq": seq,
+        "batch_id": batch_id,
+        "account_id": account_id,
+        "person_id": person_id,
+        "country": country.value,
+        "status": JobState.PENDING.value,
+        "reason": None,
+        "waiting_for": waiting_for.value,
+        "next_attempt_at": None,
+        "exact": False,
+        "rut": document,
+        "document_label": document_label,
+        "nombre": name,
+        "to_number": phones[0],
+        "try_phones": list(phones),
+        "next_phone": phones[0],
+        "struck_phones": [],
+        "empresa": company,
+        **debt_fields(debt),
+        "offer": offer,
+        "variables": variables,
+        "attempts": 0,
+        "max_attempts": max_attempts,
+        "group_date": None,
+        "attempt_id": None,
+        "call_id": None,
+        "call_started_at": None,
+        "reserved_until": None,
+        "released_until": None,
+        "worker_id": None,
+        "is_calling": False,
+        "cost_cents": money(Decimal(0)),
+        "rows": list(rows),
+        "created_at": instant,
+        "updated_at": instant,
+    }
+
+
+def debt_fields(debt: Debt | None) -> Document:
+    """What a person owes, as it is stored: `debt` exactly, `monto_total` in the currency's own unit."""
+    if debt is None:
+        return {"debt": None, "monto_total": None, "currency": None}
+    amount = major_units(debt.total_minor, debt.currency)
+    return {
+        "debt": {
+            "total_minor": debt.total_minor,
+            "currency": debt.currency,
+            "instalments": debt.instalments,
+            "due_date_oldest": day_text(debt.due_date_oldest),
+            "due_date_latest": day_text(debt.due_date_latest),
+            "days_late": debt.days_late,
+            "deadline": day_text(debt.deadline),
+            "final_deadline": day_text(debt.final_deadline),
+        },
+        "monto_total": int(amount) if amount == amount.to_integral_value() else float(amount),
+        "currency": debt.currency,
+    }
+
+
+def _job(document: Document) -> Job:
+    reason, waiting = document.get("reason"), document.get("waiting_for")
+    return Job(
+        id=document["_id"],
+        batch_id=document["batch_id"],
+        account_id=document["account_id"],
+        person_id=document["person_id"],
+        country=Country(document["country"]),
+        status=JobState(document["status"]),
+        reason=JobReason(reason) if reason else None,
+        waiting_for=WaitReason(waiting) if waiting else None,
+        next_attempt_at=document.get("next_attempt_at"),
+        exact=document.get("exact", False),
+        phones=tuple(document["try_phones"]),
+        struck_phones=frozenset(document.get("struck_phones", ())),
+        next_phone=document.get("next_phone"),
+        attempts=document.get("attempts", 0),
+        max_attempts=document["max_attempts"],
+        group_date=day_of(document.get("group_date")),
+        attempt_id=document.get("attempt_id"),
+        document=document.get("rut"),
+        document_label=document.get("document_label"),
+        name=document.get("nombre") or "",
+        company=document.get("empresa"),
+        debt=_debt(document.get("debt")),
+        offer=document.get("offer") or {},
+        variables=document.get("variables") or {},
+    )
+
+
+def _debt(stored: Document | None) -> Debt | None:
+    if stored is None:
+        return None
+    return Debt(
+        total_minor=stored["total_minor"],
+        currency=stored["currency"],
+        instalments=stored["instalments"],
+        due_date_oldest=day_of(stored.get("due_date_oldest")),
+        due_date_latest=day_of(stored.get("due_date_latest")),
+        days_late=stored.get("days_late"),
+        deadline=day_of(stored.get("deadline")),
+        final_deadline=day_of(stored.get("final_deadline")),
+    )

@@ -1,0 +1,1 @@
+"""Thin Celery tasks: each loads by id, calls one operation, and maps what came of it."""

@@ -1,0 +1,35 @@
+"""The chain of a call: call_contact → poll_call → persist_result. Messages carry ids and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from speechai.celery import app
+from speechai.composition import services
+from speechai.operation import dialing, following, settling
+from speechai.operation.dialing import DialResult
+from speechai.operation.following import Next
+
+
+@app.task(name="tasks.calls.call_contact", bind=True, max_retries=None)
+def call_contact(self: Any, job_id: str) -> None:
+    """Dial the job's next number, if every rule allows it now; a placed call is followed by its chain."""
+    dialed = dialing.dial(services(), job_id)
+    if dialed.result is DialResult.THROTTLED:
+        raise self.retry(countdown=dialed.wait)
+
+
+@app.task(name="tasks.calls.poll_call", bind=True, max_retries=None)
+def poll_call(self: Any, attempt_id: str, poll_token: str) -> None:
+    """Look at the call by countdown until it is over; then the chain goes on to its result."""
+    look = following.look(services(), attempt_id, poll_token)
+    if look.next is Next.AGAIN:
+        raise self.retry(countdown=look.delay)
+    if look.next is Next.CUT:
+        self.request.chain = None  # somebody else settled it: there is no result to persist
+
+
+@app.task(name="tasks.calls.persist_result")
+def persist_result(attempt_id: str) -> None:
+    """Settle the attempt from what is known of its call, and move its job on."""
+    settling.persist_result(services(), attempt_id)

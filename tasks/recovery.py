@@ -1,0 +1,23 @@
+"""The sweep, on Beat's clock and at worker start."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery import signals
+
+from speechai.celery import app
+from speechai.composition import services
+from speechai.operation import recovery
+
+
+@app.task(name="tasks.recovery.sweep")
+def sweep() -> None:
+    """Find and heal what crashes and lost messages left behind."""
+    recovery.sweep(services())
+
+
+@signals.worker_ready.connect
+def sweep_at_start(sender: Any, **_: Any) -> None:
+    """A worker that starts may be starting after a crash: look at once."""
+    sweep.apply_async(expires=30)

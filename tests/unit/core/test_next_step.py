@@ -1,0 +1,215 @@
+"""The retry table: what follows each outcome, and how a job ends."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechai.core.next_step import ENDS, RETRIES, SUSPENDS, next_step
+from speechai.core.outcomes import Outcome
+from speechai.core.states import JobReason, JobState, WaitReason
+from tests.builders import LIMITS, MONDAY_NOON, a_job, a_rulebook, an_attempt
+
+FIRST, SECOND = "+56911111111", "+56922222222"
+THREE_PM = datetime(2026, 11, 23, 18, 0, tzinfo=UTC)
+TUESDAY_NINE = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def step_after(outcome, *, job=None, book=None, history=None, instant=MONDAY_NOON, **details):
+    job = job or a_job()
+    history = history or [an_attempt(outcome=outcome, to_number=job.next_phone)]
+    job = replace(job, attempts=sum(attempt.uses_place for attempt in history))
+    return next_step(job, book or a_rulebook(continuous=True), outcome, history, instant, **details)
+
+
+def test_every_outcome_has_a_row():
+    special = {Outcome.CAPACITY_REFUSED, Outcome.NEEDS_REVIEW}
+    assert set(Outcome) == set(RETRIES) | set(ENDS) | set(SUSPENDS) | special
+
+
+def test_goal_met_ends_the_job():
+    step = step_after(Outcome.GOAL_MET)
+    assert (step.state, step.reason) == (JobState.DONE, JobReason.GOAL_MET)
+
+
+def test_an_opt_out_ends_the_job():
+    step = step_after(Outcome.OPTED_OUT)
+    assert (step.state, step.reason) == (JobState.FAILED, JobReason.OPTED_OUT)
+
+
+def test_goal_not_met_is_called_again_after_24_hours_on_the_same_number():
+    step = step_after(Outcome.GOAL_NOT_MET)
+    assert step.state is JobState.PENDING
+    assert step.next_attempt_at == MONDAY_NOON + timedelta(hours=24)
+    assert step.next_phone == FIRST
+
+
+@pytest.mark.parametrize("outcome", [Outcome.NO_ANSWER, Outcome.BUSY, Outcome.DECLINED, Outcome.VOICEMAIL])
+def test_unreached_is_called_again_after_an_hour_on_the_next_number(outcome):
+    step = step_after(outcome)
+    assert step.next_attempt_at == MONDAY_NOON + timedelta(minutes=60)
+    assert step.next_phone == SECOND
+
+
+def test_after_the_last_number_the_first_comes_again():
+    assert step_after(Outcome.NO_ANSWER, job=a_job(next_phone=SECOND)).next_phone == FIRST
+
+
+def test_an_invalid_number_is_struck_and_the_next_is_dialed_at_once_even_between_waves():
+    history = [an_attempt(outcome=Outcome.INVALID_NUMBER, uses_place=False)]
+    step = step_after(Outcome.INVALID_NUMBER, history=history, book=a_rulebook())
+    assert (step.next_phone, step.strike) == (SECOND, FIRST)
+    assert step.exact and step.waiting_for is None
+    assert step.next_attempt_at == MONDAY_NOON
+
+
+def test_numbers_run_out():
+    job = a_job(phones=(FIRST,), next_phone=FIRST)
+    step = step_after(Outcome.INVALID_NUMBER, job=job)
+    assert (step.state, step.reason, step.strike) == (JobState.FAILED, JobReason.NO_PHONES, FIRST)
+
+
+@pytest.mark.parametrize("outcome", [Outcome.WRONG_PERSON, Outcome.THIRD_PARTY])
+def test_somebody_elses_number_is_struck(outcome):
+    step = step_after(outcome)
+    assert (step.next_phone, step.strike) == (SECOND, FIRST)
+    alone = step_after(outcome, job=a_job(phones=(FIRST,)))
+    assert (alone.state, alone.reason) == (JobState.FAILED, JobReason.NO_PHONES)
+
+
+def test_a_provider_failure_is_tried_once_more_on_the_same_number_then_on_the_next():
+    failed = an_attempt(outcome=Outcome.PROVIDER_FAILURE, uses_place=False)
+    once = step_after(Outcome.PROVIDER_FAILURE, history=[failed])
+    assert (once.next_phone, once.next_attempt_at) == (FIRST, MONDAY_NOON + timedelta(minutes=30))
+    twice = step_after(Outcome.PROVIDER_FAILURE, history=[failed, failed])
+    assert twice.next_phone == SECOND
+    other = replace(failed, to_number=SECOND)
+    spent = step_after(Outcome.PROVIDER_FAILURE, history=[failed, failed, other, other])
+    assert (spent.state, spent.reason) == (JobState.FAILED, JobReason.PROVIDER_FAILURE)
+
+
+def test_a_callback_is_kept_at_its_hour():
+    asked = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
+    step = step_after(Outcome.CALLBACK_REQUESTED, asked_for=asked, book=a_rulebook())
+    assert step.next_attempt_at == asked
+    assert step.exact and step.waiting_for is None and step.next_phone == FIRST
+
+
+def test_a_callback_at_night_is_kept_at_the_next_legal_moment():
+    asked = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)  # 22:00 on Monday in Santiago
+    assert step_after(Outcome.CALLBACK_REQUESTED, asked_for=asked).next_attempt_at == TUESDAY_NINE
+
+
+def test_a_callback_asked_for_the_past_is_kept_now():
+    asked = MONDAY_NOON - timedelta(hours=1)
+    assert step_after(Outcome.CALLBACK_REQUESTED, asked_for=asked).next_attempt_at == MONDAY_NOON
+
+
+def test_a_refusal_for_want_of_capacity_uses_nothing_up():
+    history = [an_attempt(outcome=Outcome.CAPACITY_REFUSED, uses_place=False)]
+    step = step_after(Outcome.CAPACITY_REFUSED, history=history, retry_after=7)
+    assert (step.state, step.next_phone) == (JobState.PENDING, FIRST)
+    assert step.next_attempt_at == MONDAY_NOON + timedelta(seconds=7)
+
+
+@pytest.mark.parametrize("outcome", list(SUSPENDS))
+def test_no_credit_suspends_and_comes_back_by_itself(outcome):
+    step = step_after(outcome)
+    assert step.state is JobState.SUSPENDED
+    assert step.next_attempt_at > MONDAY_NOON
+
+
+def test_what_nobody_can_tell_waits_for_a_person():
+    step = step_after(Outcome.NEEDS_REVIEW)
+    assert (step.state, step.waiting_for) == (JobState.PENDING, WaitReason.REVIEW)
+
+
+def test_a_retry_between_waves_waits_for_the_first_wave_at_or_after_its_time():
+    step = step_after(Outcome.NO_ANSWER, book=a_rulebook())
+    assert step.waiting_for is WaitReason.WAVE
+    assert step.next_attempt_at == MONDAY_NOON + timedelta(hours=1)  # the 15:00 wave takes it
+
+
+def test_the_third_call_of_a_day_is_the_last_of_the_day():
+    history = [an_attempt(id=f"att-{n}") for n in range(3)]
+    step = step_after(Outcome.NO_ANSWER, history=history)
+    assert step.state is JobState.PENDING
+    assert step.next_attempt_at == TUESDAY_NINE
+    assert step.waiting_for is WaitReason.WAVE  # a later day's group
+
+
+def test_max_attempts_ends_the_job():
+    history = [an_attempt(id=f"att-{n}") for n in range(3)]
+    unreached = step_after(Outcome.NO_ANSWER, job=a_job(max_attempts=3), history=history)
+    assert (unreached.state, unreached.reason) == (JobState.FAILED, JobReason.NO_ANSWER)
+    talked = step_after(Outcome.GOAL_NOT_MET, job=a_job(max_attempts=3), history=history)
+    assert (talked.state, talked.reason) == (JobState.DONE, JobReason.NO_AGREEMENT)
+
+
+def test_three_days_without_an_answer_exclude():
+    earlier = [
+        an_attempt(id=f"att-{day}", person_day=date(2026, 11, day), reserved_at=MONDAY_NOON)
+        for day in (19, 20)
+    ]
+    today = [an_attempt(id=f"att-today-{n}") for n in range(3)]
+    done = step_after(Outcome.NO_ANSWER, history=earlier + today)
+    assert (done.state, done.reason) == (JobState.FAILED, JobReason.NO_ANSWER)
+    # While the third day lasts, its calls are made.
+    going_on = step_after(Outcome.NO_ANSWER, history=earlier + today[:1])
+    assert going_on.state is JobState.PENDING
+
+
+def test_a_day_with_a_conversation_is_not_a_day_without_an_answer():
+    earlier = [
+        an_attempt(id="a", person_day=date(2026, 11, 19)),
+        an_attempt(id="b", person_day=date(2026, 11, 20), outcome=Outcome.GOAL_NOT_MET),
+    ]
+    today = [an_attempt(id=f"att-today-{n}") for n in range(3)]
+    assert step_after(Outcome.NO_ANSWER, history=earlier + today).state is JobState.PENDING
+
+
+def test_anytime_has_no_minimum_gap():
+    limits = replace(LIMITS, retry_delay=timedelta(0), no_answer_delay=timedelta(0))
+    book = a_rulebook("anytime", limits=limits, continuous=True)
+    for outcome in (Outcome.NO_ANSWER, Outcome.GOAL_NOT_MET, Outcome.PROVIDER_FAILURE):
+        assert step_after(outcome, book=book).next_attempt_at == MONDAY_NOON
+
+
+outcomes = st.sampled_from(list(RETRIES))
+
+
+@given(
+    st.lists(st.tuples(outcomes, st.integers(0, 5)), min_size=1, max_size=12),
+    st.booleans(),
+    st.integers(1, 9),
+)
+def test_a_job_always_ends_or_has_a_next_time(calls, continuous, max_attempts):
+    """I4: whatever happened, the job is final or says what it waits for; and it ends in the end."""
+    job = a_job(max_attempts=max_attempts)
+    book = a_rulebook(continuous=continuous)
+    history, instant = [], MONDAY_NOON
+    for number, (outcome, days) in enumerate(calls):
+        instant += timedelta(days=days)
+        uses_place = outcome not in (Outcome.INVALID_NUMBER, Outcome.PROVIDER_FAILURE)
+        history.append(
+            an_attempt(
+                id=f"att-{number}",
+                outcome=outcome,
+                uses_place=uses_place,
+                to_number=job.next_phone,
+                person_day=instant.astimezone(job.zone).date(),
+            )
+        )
+        job = replace(job, attempts=sum(attempt.uses_place for attempt in history))
+        step = next_step(job, book, outcome, history, instant)
+        if step.state.is_final:
+            assert step.reason is not None
+            return
+        assert job.attempts < max_attempts
+        assert step.next_phone in job.usable_phones
+        assert step.next_phone != step.strike
+        assert step.next_attempt_at >= instant
+        struck = job.struck_phones | ({step.strike} if step.strike else set())
+        job = replace(job, next_phone=step.next_phone, struck_phones=frozenset(struck))

@@ -1,0 +1,111 @@
+"""May I? Each rule alone, and the next instant at which it would be yes."""
+
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from speechai.catalog.policies import presets
+from speechai.core.rules import judge
+from speechai.core.states import BatchState, JobState
+from tests.builders import MONDAY_NOON, a_job, a_rulebook, some_facts
+
+TUESDAY_NINE = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def forbidden(verdict):
+    return {rule.rule for rule in verdict.forbidding}
+
+
+def test_allowed():
+    verdict = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON)
+    assert verdict.allowed
+    assert verdict.next_allowed_at == MONDAY_NOON
+    assert all(rule.detail and rule.source for rule in verdict.rules)
+
+
+@pytest.mark.parametrize(
+    ("rule", "job", "book", "facts", "next_at"),
+    [
+        ("kill_switch", {}, {}, {"stopped_by": "ana@ejemplo.cl"}, None),
+        ("job_state", {"status": JobState.IN_PROGRESS}, {}, {}, None),
+        ("batch_state", {}, {"status": BatchState.PAUSED}, {}, None),
+        ("batch_state", {}, {"status": BatchState.DRAFT}, {}, None),
+        ("provider", {}, {"provider": "https://api.retellai.com#1"}, {}, None),
+        ("policy", {}, {"policy": "anytime"}, {"provider_is_local": False}, None),
+        ("phone", {"next_phone": None}, {}, {}, None),
+        ("max_attempts", {"attempts": 9}, {}, {}, None),
+        (
+            "days_without_answer",
+            {},
+            {},
+            {"days_without_answer": frozenset({date(2026, 11, day) for day in (18, 19, 20)})},
+            None,
+        ),
+        (
+            "not_before",
+            {"next_attempt_at": MONDAY_NOON + timedelta(hours=1)},
+            {},
+            {},
+            MONDAY_NOON + timedelta(hours=1),
+        ),
+        ("one_call_at_a_time", {}, {}, {"person_open": True}, MONDAY_NOON + timedelta(seconds=30)),
+        ("one_call_at_a_time", {}, {}, {"number_open": True}, MONDAY_NOON + timedelta(seconds=30)),
+        ("person_calls_per_day", {}, {}, {"person_calls_today": 3}, TUESDAY_NINE),
+        ("number_calls_per_day", {}, {}, {"number_calls_today": 3}, TUESDAY_NINE),
+        ("daily_contacts", {}, {}, {"has_group_place": False}, TUESDAY_NINE),
+    ],
+)
+def test_each_rule_forbids_alone(rule, job, book, facts, next_at):
+    policy = book.pop("policy", "house") if "policy" in book else "house"
+    verdict = judge(a_job(**job), a_rulebook(policy, **book), some_facts(**facts), MONDAY_NOON)
+    assert forbidden(verdict) == {rule}
+    assert verdict.next_allowed_at == next_at
+
+
+def test_outside_hours():
+    evening = MONDAY_NOON + timedelta(hours=7)
+    verdict = judge(a_job(), a_rulebook(), some_facts(), evening)
+    assert forbidden(verdict) == {"window"}
+    assert verdict.next_allowed_at == TUESDAY_NINE
+
+
+def test_today_does_not_exclude_while_it_lasts():
+    days = frozenset({date(2026, 11, 19), date(2026, 11, 20), date(2026, 11, 23)})
+    assert judge(a_job(), a_rulebook(), some_facts(days_without_answer=days), MONDAY_NOON).allowed
+
+
+def test_every_forbidding_rule_is_named():
+    facts = some_facts(person_calls_today=3, person_open=True)
+    verdict = judge(a_job(), a_rulebook(), facts, MONDAY_NOON + timedelta(hours=9))
+    assert forbidden(verdict) == {"window", "one_call_at_a_time", "person_calls_per_day"}
+    assert verdict.next_allowed_at == TUESDAY_NINE
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)).map(lambda naive: naive.replace(tzinfo=UTC)),
+    st.sampled_from(list(presets())),
+    st.integers(0, 4),
+    st.integers(0, 4),
+    st.booleans(),
+    st.integers(-100, 100),
+)
+def test_what_waiting_can_heal_is_allowed_at_the_promised_instant(
+    instant, policy, person_calls, number_calls, has_place, due_in_hours
+):
+    job = a_job(next_attempt_at=instant + timedelta(hours=due_in_hours))
+    book = a_rulebook(policy)
+    facts = some_facts(
+        person_calls_today=person_calls, number_calls_today=number_calls, has_group_place=has_place
+    )
+    verdict = judge(job, book, facts, instant)
+    assert verdict.next_allowed_at is not None
+    if verdict.allowed:
+        assert verdict.next_allowed_at == instant
+        return
+    later = verdict.next_allowed_at
+    assert later >= instant
+    # A new day has new places; on the same day the counts stand.
+    new_day = later.astimezone(job.zone).date() > instant.astimezone(job.zone).date()
+    assert judge(job, book, some_facts() if new_day else facts, later).allowed
