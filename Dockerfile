@@ -19,7 +19,6 @@ RUN pip install --no-deps --editable . \
 
 USER speechai
 ENV HOST=0.0.0.0 SPEECHAI_HOME=/var/lib/speechai
-VOLUME /var/lib/speechai
 EXPOSE 8000 5555
 STOPSIGNAL SIGTERM
 

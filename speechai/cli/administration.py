@@ -47,7 +47,9 @@ def report(batch_id: str | None, as_json: bool) -> None:
 
 @click.command()
 @click.argument("batch_id")
-@click.option("--to", "target", type=click.File("w", encoding="utf-8"), default="-", help="A file; - is stdout.")
+@click.option(
+    "--to", "target", type=click.File("w", encoding="utf-8"), default="-", help="A file; - is stdout."
+)
 @click.option("--attempts", is_flag=True, help="Every attempt with the provider's whole answer (JSON lines).")
 def export(batch_id: str, target: TextIO, attempts: bool) -> None:
     """Write a batch's jobs as CSV, or its attempts as JSON lines."""

@@ -113,7 +113,13 @@ class Api:
 
     def upload(self, workbook: Path) -> dict[str, Any]:
         """Upload the workbook and start calling now."""
-        fields = {"policy": "anytime", "start": "now", "name": "Demo", "again": "1", "company": "Casa Ejemplo"}
+        fields = {
+            "policy": "anytime",
+            "start": "now",
+            "name": "Demo",
+            "again": "1",
+            "company": "Casa Ejemplo",
+        }
         with workbook.open("rb") as file:
             answer = self._session.post(
                 f"{self._url}/api/upload/excel",
@@ -179,7 +185,9 @@ def check(api: Api, simulator_url: str, batch_id: str) -> list[str]:
     recorded = {attempt["attempt_id"] for attempt in attempts if attempt["uses_place"]}
     rung = Counter(call["metadata"]["attempt_id"] for call in rings)
     if set(rung) != recorded:
-        problems.append(f"rings without a record: {len(set(rung) - recorded)}, the other way: {len(recorded - set(rung))}")
+        problems.append(
+            f"rings without a record: {len(set(rung) - recorded)}, the other way: {len(recorded - set(rung))}"
+        )
     if twice := [attempt for attempt, count in rung.items() if count > 1]:
         problems.append(f"attempts that rang more than once (I1): {twice}")
     if batch["rings"] != len(rings):
@@ -187,7 +195,9 @@ def check(api: Api, simulator_url: str, batch_id: str) -> list[str]:
     cost = sum(call["cost_cents"] or 0 for call in calls)
     if abs(batch["cost_cents"] - cost) > 0.005:
         problems.append(f"the batch says {batch['cost_cents']} cents, the ledger {cost}")
-    per_person = Counter(job["person_id"] for job in jobs for attempt in job["attempts"] if attempt["uses_place"])
+    per_person = Counter(
+        job["person_id"] for job in jobs for attempt in job["attempts"] if attempt["uses_place"]
+    )
     if often := [person for person, count in per_person.items() if count > 3]:
         problems.append(f"people called more than 3 times (I2): {len(often)}")
     if ledger["max_concurrent"] > int(PACE["MAX_CONCURRENT_CALLS"]):

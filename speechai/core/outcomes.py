@@ -211,7 +211,7 @@ def _user_spoke(call: Mapping[str, Any]) -> bool:
 
 
 def callback_instant(call: Mapping[str, Any], zone: ZoneInfo) -> datetime | None:
-    """When the person asked to be called, if the agent captured it (a time without a zone is the person's)."""
+    """When the person asked to be called, if it was captured (a time without a zone is the person's)."""
     text = captured(call).callback_at
     if not text:
         return None

@@ -13,11 +13,11 @@ import unicodedata
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
-from speechai.catalog.use_cases import MINOR_DIGITS
+from speechai.catalog.use_cases import CURRENCY_OF, MINOR_DIGITS, Country
 
 ABSURD = 10**12  # major units: more than a country's private debt is a typing error
 
-# How files write a currency, by its letters alone. "$" says nothing: both countries' pesos and the dollar use it.
+# How files write a currency. "$" alone says nothing: both countries' pesos and the dollar use it.
 CURRENCY_SIGNS = {
     "US$": "USD",
     "U$S": "USD",
@@ -45,7 +45,9 @@ CURRENCY_SIGNS = {
 }
 _NEUTRAL_SIGNS = frozenset({"", "$", "PESO", "PESOS"})
 
-_SHAPE = re.compile(r"^(?P<before>[^\d.,+()\-]*)(?P<number>[-+(]*[^\d.,]?[\d.,'’]*\d[\d.,'’]*)(?P<after>\D*)$")
+_SHAPE = re.compile(
+    r"^(?P<before>[^\d.,+()\-]*)(?P<number>[-+(]*[^\d.,]?[\d.,'’]*\d[\d.,'’]*)(?P<after>\D*)$"
+)
 _ENDING = re.compile(r"[.,]?[-–—]+$")  # "$ 1.234.-", as receipts have it
 _SCIENTIFIC = re.compile(r"^(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})$")
 _NOISE = dict.fromkeys(map(ord, " \t\r\n\u00a0\u2007\u2009\u202f\u200b\ufeff"))
@@ -81,9 +83,11 @@ def parse_amount(value: object, currency: str) -> Amount:
     raise UnreadableError("amount_form")
 
 
-def parse_currency(value: object) -> str:
-    """The ISO code of a currency column's cell."""
+def parse_currency(value: object, country: Country) -> str:
+    """The ISO code of a currency column's cell; plain pesos are the country's."""
     sign = _sign(str(value))
+    if sign in _NEUTRAL_SIGNS:
+        return CURRENCY_OF[country]
     if sign in MINOR_DIGITS:
         return sign
     if sign in CURRENCY_SIGNS:
@@ -128,7 +132,9 @@ def _from_text(text: str, currency: str) -> Amount:
     number = shape["number"]
     if number.startswith(("-", "(")):
         raise UnreadableError("amount_negative")
-    return _checked(_decimal(number.lstrip("+").replace("'", "").replace("’", ""), currency), currency, stated)
+    return _checked(
+        _decimal(number.lstrip("+").replace("'", "").replace("’", ""), currency), currency, stated
+    )
 
 
 def _exact_scientific(match: re.Match[str]) -> Decimal:

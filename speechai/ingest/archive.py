@@ -171,5 +171,3 @@ def _inspect_ole(file: BinaryIO, language: Language) -> None:
         raise file_error("macros", language)
     if not found & {"Workbook", "Book"}:
         _unsupported("Word" if "WordDocument" in found else "OLE", language)
-
-

@@ -16,7 +16,7 @@ from speechai.catalog.use_cases import Country, Field
 from speechai.ingest.messages import Language, file_error, say
 from speechai.ingest.phones import LineKind
 
-# A field's aliases, the most telling first: of two columns that both qualify, the earlier alias has the field.
+# A field's aliases, the most telling first: of two columns that qualify, the earlier alias has the field.
 # Written without accents, in words; "FechaVenc", "FECHA_VENC" and "Fecha Venc." are all "fecha venc".
 ALIASES: dict[Field, tuple[str, ...]] = {
     Field.NAME: (
@@ -210,15 +210,18 @@ SURNAME_ALIASES = (
 _CONTAINED = frozenset(
     {Field.NAME, Field.PHONE, Field.COMPANY, Field.AMOUNT, Field.DUE_DATE, Field.DAYS_LATE, Field.DOCUMENT}
 )
-_OTHER_MATTERS = frozenset(
-    "tipo estado codigo cod observacion observaciones comentario comentarios resultado pagado pago pagos "
-    "abonado abono abonos original originales minimo interes intereses gastos comision descuento cobranza "
-    "ejecutivo asesor agente vendedor usuario banco producto plan grupo correo email mail direccion comuna "
-    "ciudad region aval fiador conyuge fecha_de id validado cantidad emision principal financiero calle "
-    "archivo hora ultimo ultima listado lista anterior prefijo operador compania anexo".split()
-)
+_OTHER_MATTERS_TEXT = """
+    tipo estado codigo cod observacion observaciones comentario comentarios resultado pagado pago pagos
+    abonado abono abonos original originales minimo interes intereses gastos comision descuento cobranza
+    ejecutivo asesor agente vendedor usuario banco producto plan grupo correo email mail direccion comuna
+    ciudad region aval fiador conyuge id validado cantidad emision principal financiero calle
+    archivo hora ultimo ultima listado lista anterior prefijo operador compania anexo
+"""
+_OTHER_MATTERS = frozenset(_OTHER_MATTERS_TEXT.split())
 # Aliases too short or too common to be looked for inside a longer header.
-_ONLY_WHOLE = frozenset({"persona", "contacto", "numero", "marca", "cel", "tel", "titular", "run", "venc", "wa"})
+_ONLY_WHOLE = frozenset(
+    {"persona", "contacto", "numero", "marca", "cel", "tel", "titular", "run", "venc", "wa"}
+)
 
 # The 45-column debt export's columns that are its own book-keeping: not told to the agent, so not kept.
 EXPORT_INTERNAL = frozenset(
@@ -269,13 +272,14 @@ _EXPORT_SIGNATURE = 10  # so many of its internal columns make a file that expor
 # A row's running number would make the same row twice look like two.
 _RUNNING_NUMBERS = frozenset({"n", "no", "nro", "num", "item", "fila", "correlativo", "index", "indice"})
 
-# Names the calls give their own values to (core.variables, original-system.md section 4): a column may not set them.
-RESERVED_VARIABLES = frozenset(
-    "nombre empresa rut dni monto_total moneda cuotas_adeudadas cantidad_cupones fecha_limite fecha_maxima "
-    "dias_vencidos tipo_deuda tipo_llamada fecha_actual descripcion_oferta descuento_porcentaje "
-    "categoria_producto segmento_cliente tipo_campana llamada_accion valor_oferta oferta_expira "
-    "current_time_america_santiago telefono to_number".split()
-)
+# Names the calls give their own values to (core.variables): a column may not set them.
+_RESERVED_WORDS = """
+    nombre empresa rut dni monto_total moneda cuotas_adeudadas cantidad_cupones fecha_limite fecha_maxima
+    dias_vencidos tipo_deuda tipo_llamada fecha_actual descripcion_oferta descuento_porcentaje
+    categoria_producto segmento_cliente tipo_campana llamada_accion valor_oferta oferta_expira
+    current_time_america_santiago telefono to_number
+"""
+RESERVED_VARIABLES = frozenset(_RESERVED_WORDS.split())
 
 MOBILE_HEADERS = frozenset({"movil", "celular", "mobile", "cel", "whatsapp", "cell"})
 LANDLINE_HEADERS = frozenset({"residencial", "fijo", "landline", "casa", "domicilio"})
@@ -331,9 +335,7 @@ def _key(text: str) -> str:
 
 
 _EXACT: dict[str, tuple[Field, int]] = {
-    _key(alias): (target, rank)
-    for target, aliases in ALIASES.items()
-    for rank, alias in enumerate(aliases)
+    _key(alias): (target, rank) for target, aliases in ALIASES.items() for rank, alias in enumerate(aliases)
 }
 _DOCUMENT_COUNTRY: dict[str, Country | None] = {
     _key(alias): country for country, aliases in DOCUMENT_ALIASES.items() for alias in aliases
@@ -436,7 +438,9 @@ class _Resolution:
         variables = self._name_variables()
         return Columns(
             fields=self.fields,
-            phone_kinds={column.index: line_kind(column.header) for column in self.fields.get(Field.PHONE, [])},
+            phone_kinds={
+                column.index: line_kind(column.header) for column in self.fields.get(Field.PHONE, [])
+            },
             check_digit=check_digit,
             variables=variables,
             identity=self._identity(variables, check_digit),
@@ -532,7 +536,7 @@ class _Resolution:
             self._take(best, target)
 
     def _refuse_twins(self, first: Column, second: Column, target: Field) -> None:
-        """Money is never taken from one of two columns that say the same; elsewhere the first is used, aloud."""
+        """Of two columns that say the same money is not taken; elsewhere the first is used, with a warning."""
         if target in (Field.AMOUNT, Field.CURRENCY, Field.DUE_DATE):
             raise file_error(
                 "ambiguous_columns",
@@ -541,9 +545,7 @@ class _Resolution:
                 second=second.header,
                 field=target.value,
             )
-        self.warnings.append(
-            say("duplicate_column", self.language, first=first.header, second=second.header)
-        )
+        self.warnings.append(say("duplicate_column", self.language, first=first.header, second=second.header))
 
     def _join_surnames(self) -> None:
         if Field.NAME not in self.fields:

@@ -48,7 +48,9 @@ class ParsedFile:
     merged: int  # rows that joined an earlier row of the same person
     rejected: list[Rejection]
     warnings: list[str]
-    columns: dict[str, str]  # header as the file writes it → what it was taken for (a Field, or "variable:<name>")
+    columns: dict[
+        str, str
+    ]  # header as the file writes it → what it was taken for (a Field, or "variable:<name>")
 
 
 class FileError(Exception):

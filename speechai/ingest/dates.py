@@ -35,7 +35,9 @@ _MONTHS = {
 _TIME = r"(?:[T ]+\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?(?: ?[ap]\.? ?m\.?)?(?:Z|[+-]\d{2}:?\d{2})?)?"
 _YEAR_FIRST = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _TIME + "$", re.IGNORECASE)
 _DAY_FIRST = re.compile(r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})" + _TIME + "$", re.IGNORECASE)
-_NAMED = re.compile(r"^(?:[a-z]+,? +)?(\d{1,2})[-/. ]+(?:de +)?([a-z]+)\.?,?[-/. ]+(?:de +|del +)?(\d{4}|\d{2})$")
+_NAMED = re.compile(
+    r"^(?:[a-z]+,? +)?(\d{1,2})[-/. ]+(?:de +)?([a-z]+)\.?,?[-/. ]+(?:de +|del +)?(\d{4}|\d{2})$"
+)
 _COMPACT = re.compile(r"^\d{8}$")
 _SERIAL = re.compile(r"^\d{5}(?:\.\d+)?$")
 

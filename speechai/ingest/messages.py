@@ -21,10 +21,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The file is larger than {megabytes} MB. Split it into several.",
     ),
     "zip_bomb": (
-        "El archivo se expande a más de {megabytes} MB o tiene demasiadas partes: no se abre. "
-        "Guarde sólo la hoja de contactos en un archivo nuevo.",
-        "The file inflates to more than {megabytes} MB or has too many parts: it is not opened. "
-        "Save only the sheet of contacts as a new file.",
+        (
+            "El archivo se expande a más de {megabytes} MB o tiene demasiadas partes: no se abre. "
+            "Guarde sólo la hoja de contactos en un archivo nuevo."
+        ),
+        (
+            "The file inflates to more than {megabytes} MB or has too many parts: it is not opened. "
+            "Save only the sheet of contacts as a new file."
+        ),
     ),
     "unsupported": (
         "Esto es un archivo {kind}, no una planilla. Guárdelo como .xlsx, .xls o .csv.",
@@ -51,10 +55,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Reading the file took more than {seconds:g} seconds and was stopped. Split it into several.",
     ),
     "too_complex": (
-        "El archivo necesita más memoria de la permitida. Copie los contactos a una hoja nueva, sin filas "
-        "ni columnas vacías con formato, y súbala de nuevo.",
-        "The file needs more memory than allowed. Copy the contacts to a new sheet, without formatted empty "
-        "rows or columns, and upload that.",
+        (
+            "El archivo necesita más memoria de la permitida. Copie los contactos a una hoja nueva, sin filas "
+            "ni columnas vacías con formato, y súbala de nuevo."
+        ),
+        (
+            "The file needs more memory than allowed. Copy the contacts to a new sheet, without formatted empty "
+            "rows or columns, and upload that."
+        ),
     ),
     "too_many_rows": (
         "El archivo tiene más de {limit} filas. Divídalo en varios.",
@@ -65,16 +73,24 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "The sheet has more than {limit} columns. Keep only those in use.",
     ),
     "no_header": (
-        "No se encontró la fila de encabezados (por ejemplo RUT, NOMBRE, TELEFONO, MONTO, FECHA_VENC) en las "
-        "primeras {limit} filas de ninguna hoja.",
-        "No header row (such as RUT, NOMBRE, TELEFONO, MONTO, FECHA_VENC) was found in the first {limit} rows "
-        "of any sheet.",
+        (
+            "No se encontró la fila de encabezados (por ejemplo RUT, NOMBRE, TELEFONO, MONTO, FECHA_VENC) en las "
+            "primeras {limit} filas de ninguna hoja."
+        ),
+        (
+            "No header row (such as RUT, NOMBRE, TELEFONO, MONTO, FECHA_VENC) was found in the first {limit} "
+            "rows of any sheet."
+        ),
     ),
     "missing_columns": (
-        "Para {use_case} faltan las columnas: {missing}. Se encontraron: {found}. Corrija el encabezado o "
-        "indique la columna con «mapping».",
-        "For {use_case} these columns are missing: {missing}. Found: {found}. Correct the header or "
-        'name the column with "mapping".',
+        (
+            "Para {use_case} faltan las columnas: {missing}. Se encontraron: {found}. Corrija el encabezado o "
+            "indique la columna con «mapping»."
+        ),
+        (
+            "For {use_case} these columns are missing: {missing}. Found: {found}. Correct the header or "
+            'name the column with "mapping".'
+        ),
     ),
     "no_rows": (
         "El archivo tiene encabezado pero ninguna fila de datos.",
@@ -93,16 +109,24 @@ MESSAGES: dict[str, tuple[str, str]] = {
         '"mapping" gives the field "{field}" to more than one column.',
     ),
     "wrong_country": (
-        "La columna «{header}» es un documento de otro país que {country}. Elija el país correcto al subir "
-        "el archivo.",
-        'The column "{header}" is a document of another country than {country}. Choose the right country '
-        "when uploading.",
+        (
+            "La columna «{header}» es un documento de otro país que {country}. Elija el país correcto al subir "
+            "el archivo."
+        ),
+        (
+            'The column "{header}" is a document of another country than {country}. Choose the right country '
+            "when uploading."
+        ),
     ),
     "ambiguous_columns": (
-        "Las columnas «{first}» y «{second}» dicen ser lo mismo ({field}). Deje una o indique cuál con "
-        "«mapping».",
-        'The columns "{first}" and "{second}" claim to be the same ({field}). Keep one or say which with '
-        '"mapping".',
+        (
+            "Las columnas «{first}» y «{second}» dicen ser lo mismo ({field}). Deje una o indique cuál con "
+            "«mapping»."
+        ),
+        (
+            'The columns "{first}" and "{second}" claim to be the same ({field}). Keep one or say which with '
+            '"mapping".'
+        ),
     ),
     # Rows.
     "blank_document": (
@@ -118,6 +142,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "repeated_header": (
         "La fila repite el encabezado.",
         "The row repeats the header.",
+    ),
+    "extra_cells": (
+        "La fila tiene más celdas que el encabezado: quizás un texto sin comillas contiene un separador.",
+        "The row has more cells than the header: perhaps an unquoted text holds a separator.",
     ),
     "bad_name": ("El nombre no es un texto.", "The name is not text."),
     "long_text": (
@@ -219,6 +247,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Fila {row}: más de {limit} teléfonos; se usan los primeros.",
         "Row {row}: more than {limit} phone numbers; the first ones are used.",
     ),
+    "future_dates": (
+        "{count} filas tienen un vencimiento futuro.",
+        "{count} rows have a due date in the future.",
+    ),
     "more_warnings": ("Y {count} avisos más.", "And {count} more warnings."),
     "duplicate_column": (
         "La columna «{second}» repite a «{first}»; se usa la primera.",
@@ -235,10 +267,6 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "other_sheets": (
         "Sólo se leyó la hoja «{sheet}»; otras hojas también parecen tener contactos: {others}.",
         'Only the sheet "{sheet}" was read; other sheets seem to hold contacts too: {others}.',
-    ),
-    "few_cells": (
-        "{count} filas con celdas de más (¿separador dentro de un texto sin comillas?).",
-        "{count} rows with cells too many (a separator inside an unquoted text?).",
     ),
 }
 

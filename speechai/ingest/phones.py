@@ -3,13 +3,13 @@
 A cell is accepted only when exactly one reading of it is a valid number by libphonenumber's metadata.
 
 Chile (9 digits, Subtel's plan since 2013 and 2016): the trunk 0 and the old `09` are dropped; eight digits
-are a legacy number: `2…` is Santiago's (now 22…), a mobile began with 5 to 9 (now 9…), two digits of a regional
-area and six more are a landline (now area + 2…). Where the last two both fit, the column's kind decides; without
-a kind the number is refused. Seven digits lack their area.
+are a legacy number: `2…` is Santiago's (now 22…), a mobile began with 5 to 9 (now 9…), two digits of a
+regional area and six more are a landline (now area + 2…). Where the last two both fit, the column's kind
+decides; without a kind the number is refused. Seven digits lack their area.
 
 Argentina (10 digits, ENACOM): the trunk 0 is dropped; `15` after the area marks a mobile and becomes the
-international `9` before it. Fixed and mobile numbers share their ranges: a number with neither `15` nor `9` is a
-mobile in a column of mobiles, and in any other column it is dialed as written, as a fixed line. Numbers
+international `9` before it. Fixed and mobile numbers share their ranges: a number with neither `15` nor `9`
+is a mobile in a column of mobiles, and in any other column it is dialed as written, as a fixed line. Numbers
 without an area code are refused: most of them are not in Buenos Aires.
 
 Any country's number is accepted when written with `+` or `00`.
@@ -41,7 +41,10 @@ MOST_GROUPS = 8  # groups of digits in a piece that are tried as several numbers
 LONGEST_CELL = 300
 
 _CODE = {Country.CL: "56", Country.AR: "54"}
-_CL_AREAS = frozenset("32 33 34 35 41 42 43 44 45 51 52 53 55 57 58 61 63 64 65 67 71 72 73 75".split())
+_CL_AREAS_TEXT = """
+    32 33 34 35 41 42 43 44 45 51 52 53 55 57 58 61 63 64 65 67 71 72 73 75
+"""
+_CL_AREAS = frozenset(_CL_AREAS_TEXT.split())
 _PERSONAL = frozenset(
     {PhoneNumberType.FIXED_LINE, PhoneNumberType.MOBILE, PhoneNumberType.FIXED_LINE_OR_MOBILE}
 )
@@ -65,8 +68,7 @@ def _full(description: object) -> re.Pattern[str]:
 
 # Chile's mobiles by libphonenumber's own pattern: what most cells of most files are, without its slow parser.
 # `test_the_short_way_agrees_with_phonenumbers` holds the two together.
-_CL_METADATA = PhoneMetadata.metadata_for_region("CL", None)
-_CL_MOBILE = _full(_CL_METADATA.mobile)
+_CL_MOBILE = _full(getattr(PhoneMetadata.metadata_for_region("CL"), "mobile", None))
 _PLAIN_CL_MOBILE = re.compile(r"^ *(?:\+?56)?(9[2-9]\d{7}) *$", re.ASCII)
 
 
@@ -74,7 +76,7 @@ def parse_phones(
     value: object, country: Country, kind: LineKind = LineKind.UNKNOWN
 ) -> tuple[list[str], list[Bad]]:
     """The numbers of a cell in E.164, in the order given, and what could not be read with a reason's code."""
-    if country is Country.CL and (quick := _plain_chilean_mobile(value)):
+    if country is Country.CL and (quick := plain_chilean_mobile(value)):
         return [quick], []
     text, problem = _cell_text(value)
     if problem:
@@ -97,14 +99,18 @@ def parse_phones(
     return good, bad
 
 
-def _plain_chilean_mobile(value: object) -> str | None:
-    if type(value) is float:
-        value = int(value) if value.is_integer() else ""
-    match = _PLAIN_CL_MOBILE.match(str(value) if type(value) is int else value) if type(value) in (int, str) else None  # type: ignore[arg-type]
-    if not match:
+def plain_chilean_mobile(value: object) -> str | None:
+    """The short way for what most cells of a Chilean file are; None sends the cell the long way."""
+    if type(value) is str:
+        text = value
+    elif type(value) is int or (type(value) is float and value.is_integer()):
+        text = str(int(value))
+    else:
         return None
-    national = match[1]
-    return f"+56{national}" if _CL_MOBILE.fullmatch(national) and not _looks_fake(national) else None
+    match = _PLAIN_CL_MOBILE.match(text)
+    if not match or not _CL_MOBILE.fullmatch(national := match[1]) or _looks_fake(national):
+        return None
+    return f"+56{national}"
 
 
 def _cell_text(value: object) -> tuple[str, str | None]:
@@ -295,9 +301,11 @@ def _why_not(digits: str, country: Country, international: bool) -> str:
     if country is Country.CL:
         if bare[:3] in ("600", "800") and len(bare) >= 9:
             return "phone_special"
-        shortest, longest, no_area = 7, 9, (7,)
+        shortest, longest = 7, 9
+        no_area: tuple[int, ...] = (7,)
     else:
-        shortest, longest, no_area = 6, 11, (6, 7, 8)
+        shortest, longest = 6, 11
+        no_area = (6, 7, 8)
         if bare.startswith("15") and len(bare) in (8, 9, 10):
             return "phone_no_area_code"
     if len(bare) in no_area:

@@ -1,7 +1,7 @@
 """A file's rows with their numbers as Excel shows them, and where its header is.
 
-The header need not be the first row: titles, blank rows and merged groups may stand above it, and it may be on a
-later sheet than the first.
+The header need not be the first row: titles, blank rows and merged groups may stand above it, and it may be
+on a later sheet than the first.
 """
 
 from __future__ import annotations
@@ -54,31 +54,40 @@ def open_table(
 
 def _open_workbook(path: Path, mapped: frozenset[str], limits: Limits, language: Language) -> Table:
     book = CalamineWorkbook.from_path(path)
+    likely: Table | None = None
     for meta in book.sheets_metadata:
         if meta.typ is not SheetTypeEnum.WorkSheet:
             continue
         sheet = book.get_sheet_by_name(meta.name)
         if sheet.total_width > limits.columns and sheet.width > limits.columns:
             raise file_error("too_many_columns", language, limit=limits.columns)
-        if table := _sheet_table(sheet, mapped):
+        fields, table = _sheet_table(sheet, mapped)
+        if table and fields >= 2:
             return table
+        likely = likely or table  # one name alone may be a title; but nothing better may come
+    if likely:
+        return likely
     raise file_error("no_header", language, limit=HEADER_ROWS)
 
 
-def _sheet_table(sheet: CalamineSheet, mapped: frozenset[str]) -> Table | None:
+def _sheet_table(sheet: CalamineSheet, mapped: frozenset[str]) -> tuple[int, Table | None]:
+    """How many fields the sheet's header names, and the sheet."""
     if sheet.start is None:
-        return None
-    first: list[Sequence[object]] = [list(row) for row in sheet.to_python(skip_empty_area=False, nrows=HEADER_ROWS)]
+        return 0, None
+    first: list[Sequence[object]] = [
+        list(row) for row in sheet.to_python(skip_empty_area=False, nrows=HEADER_ROWS)
+    ]
     merged = sheet.merged_cell_ranges or []
     _fill_merged(first, merged)
     position = _header_position(first, mapped)
     if position is None:
-        return None
+        return 0, None
+    fields = score(first[position], mapped)[0]
     # A header cell merged downwards ends in the last of its rows; the groups' own headers are there too.
     ends = [bottom for (top, _), (bottom, _) in merged if top <= position <= bottom < len(first)]
     position = max([position, *ends])
     rows = enumerate(sheet.iter_rows(), start=1)
-    return Table(_headers(first[position]), islice(rows, position + 1, None), [])
+    return fields, Table(_headers(first[position]), islice(rows, position + 1, None), [])
 
 
 def _fill_merged(
@@ -136,7 +145,7 @@ def _csv_rows(path: Path, encoding: str, delimiter: str, language: Language) -> 
 
 
 def _encoding(path: Path, language: Language) -> str:
-    """UTF-8 if all of it is, else Windows' Latin-1; UTF-16 by its mark, as Excel's "Unicode text" is written."""
+    """UTF-8 if all of it is, else Windows' Latin-1; UTF-16 by its mark, as Excel's "Unicode text" has it."""
     utf8 = codecs.getincrementaldecoder("utf-8")()
     windows = codecs.getincrementaldecoder("cp1252")()
     possible = {"utf-8-sig": utf8, "cp1252": windows}

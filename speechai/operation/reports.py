@@ -40,8 +40,7 @@ def as_text(report: dict[str, Any]) -> str:
     """The report for a terminal."""
     lines = [
         f"Batch {report['name']} ({report['batch_id']}): {report['status']}",
-        f"  rows     {report['rows']}: {report['jobs']} jobs, {report['merged']} merged, "
-        f"{report['rejected']} rejected",
+        f"  rows     {report['rows']}: {report['merged']} merged, {report['rejected']} rejected",
         f"  jobs     {_pairs(report['counts'])}",
         f"  reasons  {_pairs(report['reasons'])}",
         f"  outcomes {_pairs(report['outcomes'])}",

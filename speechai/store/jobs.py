@@ -29,9 +29,9 @@ from speechai.store.database import (
 )
 
 ACTIVE = [state.value for state in JobState if not state.is_final]
-_NOT_RELEASED = {
-    "$expr": {"$lt": [{"$ifNull": ["$released_until", {"$toDate": 0}]}, "$$NOW"]}
-}  # no other dispatcher handed it out within the lease
+_NOT_RELEASED = {  # no other dispatcher handed it out within the lease
+    "$or": [{"released_until": None}, {"$expr": {"$lt": ["$released_until", "$$NOW"]}}]
+}
 
 
 def sources_of(target: JobState) -> list[str]:
@@ -179,9 +179,7 @@ class JobRepository:
 
     # -- the daily group ------------------------------------------------------------------------
 
-    def recruit(
-        self, batch_id: str, day: date, *, carry_over_until: datetime | None
-    ) -> bool:
+    def recruit(self, batch_id: str, day: date, *, carry_over_until: datetime | None) -> bool:
         """Give one waiting person a place in the group of `day`; False where nobody is left.
 
         With `carry_over_until`: somebody already called, due before that instant (the earliest first).
@@ -290,7 +288,6 @@ class JobRepository:
             "waiting_for": step.waiting_for.value if step.waiting_for else None,
             "next_attempt_at": step.next_attempt_at,
             "exact": step.exact,
-            "next_phone": step.next_phone,
             "attempts": attempts,
             "attempt_id": None,
             "is_calling": False,
@@ -300,7 +297,9 @@ class JobRepository:
             **(result or {}),
         }
         if step.state.is_final:
-            changes["finished_at"] = instant
+            changes["finished_at"] = instant  # and the number stays, for a reopening
+        else:
+            changes["next_phone"] = step.next_phone
         return self._move(job_id, step.state, changes, attempt_id=attempt_id, strike=step.strike)
 
     def finish(self, job_id: str, state: JobState, reason: JobReason, instant: datetime) -> bool:

@@ -1,0 +1,99 @@
+"""The process that reads one file: bounded in memory and time, with nothing of ours in its environment.
+
+Started by `reader` as `python -m speechai.ingest.worker`, the request as JSON on standard input, the answer
+pickled on standard output. What the answer holds are only numbers, texts and their tuples, so that the other
+side can refuse to load anything else.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import pickle
+import resource
+import sys
+import traceback
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.ingest.contacts import FileError, ParsedFile
+from speechai.ingest.limits import Limits
+from speechai.ingest.messages import file_error, say, shorten
+from speechai.ingest.packing import pack
+
+_EXTENSIONS = {
+    "xlsx": (".xlsx", ".xlsm"),
+    "xls": (".xls",),
+    "csv": (".csv", ".txt", ".tsv"),
+}
+
+
+def parse(path: Path, filename: str, mapping: dict[str, str] | None, request: Any) -> ParsedFile:
+    """The whole way from a file to its contacts, in this process and without its limits."""
+    from speechai.ingest import archive, columns, rows, sheet
+
+    language, limits = request.language, request.limits
+    kind = archive.inspect(path, limits, language)
+    table = sheet.open_table(path, kind, mapping, limits, language)
+    suffix = Path(filename).suffix.lower()
+    if suffix and suffix not in _EXTENSIONS[kind]:
+        table.warnings.append(say("wrong_extension", language, name=shorten(filename), kind=kind.value))
+    found = columns.resolve(table.headers, request.country, mapping, language)
+    return rows.gather(table, found, rows.choose_use_case(found, request), request)
+
+
+def main() -> None:
+    """Answer the one request on standard input."""
+    asked = json.loads(sys.stdin.buffer.read())
+    limits = Limits(**asked["limits"])
+    answer_to = os.dup(1)
+    os.dup2(2, 1)  # whatever prints, the answer stays whole
+    _bound(limits)
+    gc.disable()  # one pass over one file, no cycles: looking for garbage costs a third of the time
+    with os.fdopen(answer_to, "wb") as out:
+        pickle.dump(_answer(asked, limits), out, protocol=5)
+
+
+def _bound(limits: Limits) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (limits.memory_bytes, limits.memory_bytes))
+    seconds = int(limits.seconds) + 1
+    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+
+
+def _answer(asked: dict[str, Any], limits: Limits) -> tuple[Any, ...]:
+    """("parsed", …), ("file_error", code, message) or ("bug", where): never an exception."""
+    from speechai.ingest.rows import Request
+
+    request = Request(
+        use_case=UseCaseId(asked["use_case"]) if asked["use_case"] else None,
+        country=Country(asked["country"]),
+        currency=asked["currency"],
+        language=asked["language"],
+        today=date.fromisoformat(asked["today"]),
+        limits=limits,
+    )
+    try:
+        return ("parsed", pack(parse(Path(asked["path"]), asked["filename"], asked["mapping"], request)))
+    except FileError as error:
+        return ("file_error", error.code, error.message)
+    except MemoryError:
+        refused = file_error("too_complex", request.language)
+        return ("file_error", refused.code, refused.message)
+    except Exception as error:  # the one place: a bug must reach the log, without the file's contents
+        frames = traceback.extract_tb(error.__traceback__)[-4:]
+        where = " < ".join(f"{Path(frame.filename).name}:{frame.lineno}" for frame in reversed(frames))
+        return ("bug", f"{type(error).__name__} at {where}")
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":  # the Rust reader's own assertion, on a bent file
+            raise
+        refused = file_error("damaged", request.language)
+        return ("file_error", refused.code, refused.message)
+
+
+if __name__ == "__main__":
+    main()
