@@ -64,7 +64,9 @@ class JsonFormatter(logging.Formatter):
         }
         if record.exc_info:
             entry["exception"] = self.formatException(record.exc_info)
-        return redact(json.dumps(entry, ensure_ascii=False, default=str))
+        # Each text by itself: inside JSON its quotes are escaped, and a pattern might not know it again.
+        texts = {name: redact(value) if isinstance(value, str) else value for name, value in entry.items()}
+        return json.dumps(texts, ensure_ascii=False, default=str)
 
 
 def configure(level: str, form: Literal["text", "json"]) -> None:

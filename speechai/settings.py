@@ -13,6 +13,7 @@ import os
 import re
 from datetime import time
 from decimal import Decimal
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -134,7 +135,10 @@ class Settings(BaseSettings):
     def provider_is_local(self) -> bool:
         """Whether the provider is on this machine: then nobody can be rung for real."""
         host = urlsplit(self.retell_base_url).hostname or ""
-        return host in ("localhost", "::1") or host.startswith("127.")
+        try:
+            return ip_address(host).is_loopback
+        except ValueError:
+            return host == "localhost"
 
     @property
     def provider_key(self) -> str:

@@ -2,9 +2,9 @@
 
 from hypothesis import HealthCheck, settings
 
-from tests.servers import database, mongo_uri, redis_url
+from tests.servers import _mongo_client, database, mongo_uri, redis_url
 
-__all__ = ["database", "mongo_uri", "redis_url"]
+__all__ = ["_mongo_client", "database", "mongo_uri", "redis_url"]
 
 # A busy machine is slow for reasons of its own: what a test finds counts, not how long a draw took.
 settings.register_profile("speechai", deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pymongo
 import pytest
@@ -27,13 +28,20 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     yield from _run(Valkey, tmp_path_factory)
 
 
-@pytest.fixture
-def database(mongo_uri: str) -> Iterator[str]:
-    """The name of a database of this test alone, dropped afterwards."""
-    name = f"test_{secrets.token_hex(6)}"
-    yield name
+@pytest.fixture(scope="session")
+def _mongo_client(mongo_uri: str) -> Iterator[pymongo.MongoClient[dict[str, Any]]]:
     with pymongo.MongoClient(mongo_uri) as client:
-        client.drop_database(name)
+        yield client
+
+
+@pytest.fixture
+def database(_mongo_client: pymongo.MongoClient[dict[str, Any]]) -> Iterator[str]:
+    """The name of a database that is empty for this test, but for the indexes of the tests before."""
+    name = "test"
+    yield name
+    database = _mongo_client[name]
+    for collection in database.list_collection_names(filter={"name": {"$not": {"$regex": "^system"}}}):
+        database[collection].delete_many({})
 
 
 def _run(kind: type[Server], directories: pytest.TempPathFactory) -> Iterator[str]:

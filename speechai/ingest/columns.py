@@ -536,7 +536,7 @@ class _Resolution:
             self._take(best, target)
 
     def _refuse_twins(self, first: Column, second: Column, target: Field) -> None:
-        """Of two columns that say the same money is not taken; elsewhere the first is used, with a warning."""
+        """Money is not taken from one of two alike columns; elsewhere the first is used, with a warning."""
         if target in (Field.AMOUNT, Field.CURRENCY, Field.DUE_DATE):
             raise file_error(
                 "ambiguous_columns",

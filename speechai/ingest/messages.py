@@ -56,12 +56,12 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "too_complex": (
         (
-            "El archivo necesita más memoria de la permitida. Copie los contactos a una hoja nueva, sin filas "
-            "ni columnas vacías con formato, y súbala de nuevo."
+            "El archivo necesita más memoria de la permitida. Copie los contactos a una hoja nueva, sin "
+            "filas ni columnas vacías con formato, y súbala de nuevo."
         ),
         (
-            "The file needs more memory than allowed. Copy the contacts to a new sheet, without formatted empty "
-            "rows or columns, and upload that."
+            "The file needs more memory than allowed. Copy the contacts to a new sheet, without formatted "
+            "empty rows or columns, and upload that."
         ),
     ),
     "too_many_rows": (
@@ -74,8 +74,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "no_header": (
         (
-            "No se encontró la fila de encabezados (por ejemplo RUT, NOMBRE, TELEFONO, MONTO, FECHA_VENC) en las "
-            "primeras {limit} filas de ninguna hoja."
+            "No se encontró la fila de encabezados (por ejemplo RUT, NOMBRE, TELEFONO, MONTO, FECHA_VENC) en "
+            "las primeras {limit} filas de ninguna hoja."
         ),
         (
             "No header row (such as RUT, NOMBRE, TELEFONO, MONTO, FECHA_VENC) was found in the first {limit} "
@@ -84,8 +84,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "missing_columns": (
         (
-            "Para {use_case} faltan las columnas: {missing}. Se encontraron: {found}. Corrija el encabezado o "
-            "indique la columna con «mapping»."
+            "Para {use_case} faltan las columnas: {missing}. Se encontraron: {found}. Corrija el encabezado "
+            "o indique la columna con «mapping»."
         ),
         (
             "For {use_case} these columns are missing: {missing}. Found: {found}. Correct the header or "
@@ -110,8 +110,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "wrong_country": (
         (
-            "La columna «{header}» es un documento de otro país que {country}. Elija el país correcto al subir "
-            "el archivo."
+            "La columna «{header}» es un documento de otro país que {country}. Elija el país correcto al "
+            "subir el archivo."
         ),
         (
             'The column "{header}" is a document of another country than {country}. Choose the right country '

@@ -1,6 +1,7 @@
 """Phone numbers as Latin American files write them, to E.164, or refused with the reason.
 
-A cell is accepted only when exactly one reading of it is a valid number by libphonenumber's metadata.
+A cell is accepted only when exactly one reading of it is a valid number by libphonenumber's metadata (with
+one exception: a Chilean mobile written in full, see `_CL_MOBILE`).
 
 Chile (9 digits, Subtel's plan since 2013 and 2016): the trunk 0 and the old `09` are dropped; eight digits
 are a legacy number: `2…` is Santiago's (now 22…), a mobile began with 5 to 9 (now 9…), two digits of a
@@ -24,7 +25,7 @@ from enum import StrEnum
 from functools import lru_cache
 
 import phonenumbers
-from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, PhoneNumberType
+from phonenumbers import NumberParseException, PhoneNumber, PhoneNumberType
 
 from speechai.catalog.use_cases import Country
 
@@ -62,14 +63,11 @@ _LANDLINE_WORDS = frozenset({"fijo", "casa", "residencial", "red", "landline", "
 Bad = tuple[str, str]
 
 
-def _full(description: object) -> re.Pattern[str]:
-    return re.compile(getattr(description, "national_number_pattern", None) or r"(?!)", re.ASCII)
-
-
-# Chile's mobiles by libphonenumber's own pattern: what most cells of most files are, without its slow parser.
-# `test_the_short_way_agrees_with_phonenumbers` holds the two together.
-_CL_MOBILE = _full(getattr(PhoneMetadata.metadata_for_region("CL"), "mobile", None))
-_PLAIN_CL_MOBILE = re.compile(r"^ *(?:\+?56)?(9[2-9]\d{7}) *$", re.ASCII)
+# Chile's plan gives every 9 followed by 1 to 9 and seven digits to mobiles. libphonenumber lists only the blocks
+# it knows to be assigned and lags behind (9.0.43 has none of 911 to 919): a mobile written in full cannot be
+# mistaken, so it is taken by the plan; whatever had to be completed must be valid by the list.
+_CL_MOBILE = re.compile(r"^9[1-9]\d{7}$", re.ASCII)
+_PLAIN_CL_MOBILE = re.compile(r"^ *(?:\+?56)?(9[1-9]\d{7}) *$", re.ASCII)
 
 
 def parse_phones(
@@ -108,7 +106,7 @@ def plain_chilean_mobile(value: object) -> str | None:
     else:
         return None
     match = _PLAIN_CL_MOBILE.match(text)
-    if not match or not _CL_MOBILE.fullmatch(national := match[1]) or _looks_fake(national):
+    if not match or _looks_fake(national := match[1]):
         return None
     return f"+56{national}"
 
@@ -214,7 +212,9 @@ def _chilean(digits: str, kind: LineKind) -> Iterator[str]:
         digits = digits[2:]
     trunk = digits.startswith("0")
     digits = digits.lstrip("0") if trunk and len(digits) - len(digits.lstrip("0")) <= 2 else digits
-    if len(digits) == 9:
+    if _CL_MOBILE.match(digits):
+        yield f"+56{digits}"
+    elif len(digits) == 9:
         yield from _valid(Country.CL, digits)
     elif len(digits) == 8:
         yield from _chilean_legacy(digits, kind, trunk)
@@ -283,7 +283,7 @@ def _is_personal(number: PhoneNumber) -> bool:
 
 def _looks_fake(national: str) -> bool:
     """All the same digit but for the first or the area: what is typed when there is no number."""
-    return len(set(national[-8:])) == 1 or national in ("123456789", "912345679")
+    return len(set(national[-8:])) == 1
 
 
 def _looks_fake_international(number: str, country: Country) -> bool:
@@ -294,7 +294,7 @@ def _why_not(digits: str, country: Country, international: bool) -> str:
     """The most helpful reason why no reading is valid."""
     national = digits.removeprefix(_CODE[country]) if len(digits) > 9 else digits
     bare = national.lstrip("0")
-    if len(set(bare)) <= 1 or "12345678".startswith(bare) or bare in ("123456789", "1234567890"):
+    if len(bare) > 5 and (len(set(bare)) == 1 or "1234567890".startswith(bare)) or not bare:
         return "phone_fake"
     if international and not digits.startswith(_CODE[country]):
         return "phone_foreign"

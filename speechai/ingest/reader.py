@@ -98,4 +98,4 @@ def _refusal(code: int, limits: Limits, language: Language) -> Exception:
 def _bare_environment() -> dict[str, str]:
     """No key, no password: what reads a stranger's file has nothing to give away."""
     kept = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH", "TMPDIR") if name in os.environ}
-    return {**kept, "PYTHONPATH": str(_ROOT), "PYTHONUTF8": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    return {**kept, "PYTHONPATH": str(_ROOT), "PYTHONUTF8": "1"}

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.ingest import archive, columns, rows, sheet
 from speechai.ingest.contacts import FileError, ParsedFile
 from speechai.ingest.limits import Limits
 from speechai.ingest.messages import file_error, say, shorten
@@ -31,10 +32,8 @@ _EXTENSIONS = {
 }
 
 
-def parse(path: Path, filename: str, mapping: dict[str, str] | None, request: Any) -> ParsedFile:
+def parse(path: Path, filename: str, mapping: dict[str, str] | None, request: rows.Request) -> ParsedFile:
     """The whole way from a file to its contacts, in this process and without its limits."""
-    from speechai.ingest import archive, columns, rows, sheet
-
     language, limits = request.language, request.limits
     kind = archive.inspect(path, limits, language)
     table = sheet.open_table(path, kind, mapping, limits, language)
@@ -67,9 +66,7 @@ def _bound(limits: Limits) -> None:
 
 def _answer(asked: dict[str, Any], limits: Limits) -> tuple[Any, ...]:
     """("parsed", …), ("file_error", code, message) or ("bug", where): never an exception."""
-    from speechai.ingest.rows import Request
-
-    request = Request(
+    request = rows.Request(
         use_case=UseCaseId(asked["use_case"]) if asked["use_case"] else None,
         country=Country(asked["country"]),
         currency=asked["currency"],

@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 SEARCH_GRACE = timedelta(seconds=10)  # how long a new call may be missing from list-calls
 LOOKS_BEFORE_POSTING_AGAIN = 2
 POST_AGAIN_AFTER = timedelta(seconds=60)  # and how long it must be missing before it may be posted again
+UNCONFIRMED_UPLOADS = timedelta(hours=24)  # how long a previewed file waits for its confirmation
 POST_AGAIN_WITHIN = timedelta(minutes=50)  # the provider keeps an idempotency key for an hour
 
 
@@ -41,6 +42,7 @@ def sweep(services: Services) -> dict[str, int]:
         "waves": _unfinished_waves,
         "due_waves": open_waves,
         "dispatched": dispatch,
+        "uploads": lambda services: services.store.uploads.purge(services.clock.now() - UNCONFIRMED_UPLOADS),
     }
     found: dict[str, int] = {}
     errors: list[Exception] = []

@@ -120,6 +120,7 @@ class Valkey(Server):
             "maxmemory-policy": "noeviction",
             "daemonize": "no",
             "logfile": '""',  # to stdout
+            "set-proc-title": "no",  # it would overwrite the environment, in which the stack's mark is
         }
         # A file, since a command line, and the password on it, can be read by everyone.
         file = self.directory / "valkey.conf"

@@ -13,7 +13,7 @@ from typing import Self
 
 from speechai.stack import environment, probe, procfile, wait
 from speechai.stack.errors import InterruptedStartError, StackError
-from speechai.stack.home import Home, Lock, Secrets, write_environment
+from speechai.stack.home import Home, Lock, Secrets, write_environment, write_private
 from speechai.stack.keeper import Keeper
 from speechai.stack.ports import LOOPBACK, Ports
 from speechai.stack.servers import Mongod, Server, Valkey
@@ -218,8 +218,8 @@ class Stack:
             self._servers.append(server)
             variables[server.variable] = server.uri
         if self._servers:
-            home.ports_file.write_text(
-                json.dumps(kept | {server.name: server.port for server in self._servers})
+            write_private(
+                home.ports_file, json.dumps(kept | {server.name: server.port for server in self._servers})
             )
         return programs
 

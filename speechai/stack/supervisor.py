@@ -120,7 +120,7 @@ class Supervisor:
                 raise StackError(f"supervisord did not start:\n{wait.tail(errors)}")
 
     @property
-    def pid(self) -> int:
+    def own_pid(self) -> int:
         """supervisord's own process."""
         return self._process.pid if self._process else 0
 
@@ -132,6 +132,14 @@ class Supervisor:
     def parts(self) -> dict[str, Part]:
         """Every program as it is now."""
         return {info["name"]: self._part(info) for info in self._call("getAllProcessInfo")}
+
+    def pid(self, name: str) -> int:
+        """A program's process; 0 while it does not run."""
+        return self.parts()[name].pid
+
+    def state(self, name: str) -> str:
+        """A program's state, in supervisord's words."""
+        return self.parts()[name].state
 
     def start(self, name: str) -> None:
         """Start a program; no harm if it runs."""

@@ -11,6 +11,7 @@ from speechai.store.database import Db, PyMongoError, connect
 from speechai.store.indexes import ensure_indexes
 from speechai.store.jobs import JobRepository
 from speechai.store.pacing import PacingRepository
+from speechai.store.uploads import UploadRepository
 
 StoreError = PyMongoError
 """What every repository raises when the database does not do as it is told."""
@@ -29,6 +30,7 @@ class Store:
     accounts: AccountRepository
     users: UserRepository
     api_keys: ApiKeyRepository
+    uploads: UploadRepository
     jobs_name: str
     logs_name: str
 
@@ -53,6 +55,7 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         accounts=AccountRepository(db),
         users=UserRepository(db),
         api_keys=ApiKeyRepository(db),
+        uploads=UploadRepository(db),
         jobs_name=jobs,
         logs_name=logs,
     )

@@ -90,11 +90,10 @@ class BatchRepository:
         if rows:
             self._rejections.insert_many([{**row, "batch_id": batch_id} for row in rows])
 
-    def rejections(self, batch_id: str, limit: int = 0) -> Iterator[Document]:
-        """The rows that became nothing, in the file's order."""
-        yield from (
-            self._rejections.find({"batch_id": batch_id}, {"_id": 0}).sort("row", ASCENDING).limit(limit)
-        )
+    def rejections(self, batch_id: str, limit: int = 0, after: int = 0) -> Iterator[Document]:
+        """The rows that became nothing, in the file's order, from the one after row `after`."""
+        wanted = {"batch_id": batch_id, "row": {"$gt": after}}
+        yield from self._rejections.find(wanted, {"_id": 0}).sort("row", ASCENDING).limit(limit)
 
     # -- the day's group ------------------------------------------------------------------------
 

@@ -108,6 +108,7 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         ],
         "rejections": [IndexModel([("batch_id", ASCENDING), ("row", ASCENDING)], name="batch")],
         "users": [IndexModel([("email", ASCENDING)], name="email", unique=True)],
-        "uploads": [IndexModel([("created_at", ASCENDING)], name="expiry", expireAfterSeconds=24 * 3600)],
+        # files between preview and confirmation: the sweep forgets them after a day (a TTL would leave chunks)
+        "uploads.files": [IndexModel([("metadata.saved_at", ASCENDING)], name="expiry")],
     }
     return {name: db[name].create_indexes(models) for name, models in wanted.items()}

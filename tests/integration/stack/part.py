@@ -44,4 +44,7 @@ def main(name: str, port: str = "", slow: str = "0") -> None:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    arguments = sys.argv[1:]
+    if "--port" in arguments:  # as the simulator is told
+        arguments = [arguments[0], arguments[arguments.index("--port") + 1]]
+    main(*arguments)

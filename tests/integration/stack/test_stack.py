@@ -24,7 +24,6 @@ from dotenv import dotenv_values
 from speechai.stack import wait
 from speechai.stack.errors import AlreadyRunningError, StackError
 from speechai.stack.stack import Stack
-from speechai.stack.supervisor import Part
 from tests.integration.stack.support import (
     FLOWER,
     PART,
@@ -52,6 +51,12 @@ def environment(tmp_path: Path, mark: str) -> dict[str, str]:
     return {"SPEECHAI_HOME": str(tmp_path / "home"), "PORT": "0", "FLOWER_PORT": "0", TEST_MARK: mark}
 
 
+@pytest.fixture
+def with_servers(environment: dict[str, str], mongo_uri: str, redis_url: str) -> dict[str, str]:
+    """For tests that the embedded servers have no part in: the session's are named."""
+    return environment | {"MONGO_URI": mongo_uri, "REDIS_URL": redis_url}
+
+
 @pytest.fixture(autouse=True)
 def unnamed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Nobody named any server, in no file either."""
@@ -68,9 +73,9 @@ def procfile(tmp_path: Path) -> Path:
 def test_a_stack_answers_tells_others_how_to_reach_it_and_leaves_nothing(
     environment: dict[str, str], procfile: Path, mark: str
 ) -> None:
-    command = PART.removeprefix("exec ").split()
+    command = [*PART.removeprefix("exec ").split(), "simulator"]
     with Stack(environment=environment, procfile=procfile, simulator=[], simulator_command=command) as stack:
-        assert {part.state for part in stack.supervisor.parts().values()} <= {"STARTING", "RUNNING"}
+        stack.wait_ready()
         assert set(stack.supervisor.parts()) == {"valkey", "mongod", "simulator", "web", "worker", "flower"}
         stack_file = stack.home.stack_file
         assert stat.S_IMODE(stack_file.stat().st_mode) == 0o600
@@ -83,7 +88,9 @@ def test_a_stack_answers_tells_others_how_to_reach_it_and_leaves_nothing(
             mongo.shop.things.insert_one({})
             broker.set("kept", "yes")
         assert [login.what for login in stack.logins] == ["panel", "flower"]
-        assert processes(mark)
+        marked = {process.pid for process in processes(mark)}
+        parts = {part.pid for part in stack.supervisor.parts().values()}
+        assert parts | {stack.supervisor.own_pid} <= marked, "none can be overlooked below"
     assert not processes(mark)
     assert not stack_file.exists()
 
@@ -115,9 +122,9 @@ def test_what_is_killed_is_started_again(environment: dict[str, str], procfile: 
         stack.wait_ready()
         with pymongo.MongoClient(stack.environment["MONGO_URI"]) as mongo:
             mongo.shop.things.insert_one({"_id": 1})
-            killed = stack.supervisor.parts()[name].pid
+            killed = stack.supervisor.pid(name)
             os.kill(killed, signal.SIGKILL)
-            started_again = lambda: stack.supervisor.parts()[name].pid not in (0, killed)  # noqa: E731
+            started_again = lambda: stack.supervisor.pid(name) not in (0, killed)  # noqa: E731
             wait.until(started_again, seconds=20, what=f"another {name}")
             stack.wait_ready()
             assert mongo.shop.things.count_documents({"_id": 1}) == 1
@@ -133,47 +140,42 @@ def answers(broker: redis.Redis) -> bool:
         return False
 
 
-def test_a_part_stopped_on_purpose_stays_stopped(environment: dict[str, str], procfile: Path) -> None:
-    with Stack(environment=environment, procfile=procfile) as stack:
+def test_a_part_stopped_on_purpose_stays_stopped(with_servers: dict[str, str], procfile: Path) -> None:
+    with Stack(environment=with_servers, procfile=procfile) as stack:
         stack.supervisor.stop("worker")
         time.sleep(1)  # the keeper looks four times a second
-        assert stack.supervisor.parts()["worker"].state == "STOPPED"
+        assert stack.supervisor.state("worker") == "STOPPED"
         stack.supervisor.start("worker")
-        wait.until(lambda: state(stack, "worker") == "RUNNING", seconds=10, what="worker")
-
-
-def state(stack: Stack, name: str) -> str:
-    part: Part = stack.supervisor.parts()[name]
-    return part.state
+        wait.until(lambda: stack.supervisor.state("worker") == "RUNNING", seconds=10, what="worker")
 
 
 def test_a_part_that_dies_at_once_is_tried_again_ever_more_slowly(
-    environment: dict[str, str], tmp_path: Path
+    with_servers: dict[str, str], tmp_path: Path
 ) -> None:
     said: list[str] = []
     procfile = write_procfile(tmp_path, web=WEB, worker="exec sh -c 'exit 7'")
-    with Stack(environment=environment, procfile=procfile, report=said.append):
+    with Stack(environment=with_servers, procfile=procfile, report=said.append):
         wait.until(lambda: len(said) >= 3, seconds=20, what="three deaths")
     pauses = [f"worker ended (exit status 7); starting it again in {pause} s" for pause in ("0.5", "1", "2")]
     assert said[:3] == pauses
 
 
 def test_a_part_that_cannot_start_stops_everything_and_shows_its_log(
-    environment: dict[str, str], tmp_path: Path, mark: str
+    with_servers: dict[str, str], tmp_path: Path, mark: str
 ) -> None:
     procfile = write_procfile(tmp_path, web=WEB, flower="echo no such colour; exit 2", worker=WORKER)
     with pytest.raises(StackError, match=r"flower ended 3 times in a row(?s:.*)no such colour"):  # noqa: SIM117
-        with Stack(environment=environment, procfile=procfile) as stack:
+        with Stack(environment=with_servers, procfile=procfile) as stack:
             stack.wait_ready()
     assert not processes(mark)
 
 
 def test_a_part_that_never_answers_stops_everything_and_shows_its_log(
-    environment: dict[str, str], tmp_path: Path, mark: str
+    with_servers: dict[str, str], tmp_path: Path, mark: str
 ) -> None:
     procfile = write_procfile(tmp_path, web=f"{PART} web", worker=WORKER)
     with pytest.raises(StackError, match=r"web was not ready within 1 s(?s:.*)web started"):  # noqa: SIM117
-        with Stack(environment=environment, procfile=procfile) as stack:
+        with Stack(environment=with_servers, procfile=procfile) as stack:
             stack.wait_ready(seconds=1)
     assert not processes(mark)
 
@@ -225,26 +227,26 @@ def hanging_up_on(port: int) -> Iterator[None]:
 
 
 def test_a_named_port_that_is_taken_is_an_error_with_the_variable(
-    environment: dict[str, str], procfile: Path, mark: str
+    with_servers: dict[str, str], procfile: Path, mark: str
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
         with pytest.raises(StackError, match=rf"FLOWER_PORT: port {port} "):
-            Stack(environment=environment | {"FLOWER_PORT": port}, procfile=procfile).__enter__()
+            Stack(environment=with_servers | {"FLOWER_PORT": port}, procfile=procfile).__enter__()
     assert not processes(mark)
 
 
-def test_one_home_holds_one_stack(environment: dict[str, str], procfile: Path) -> None:
-    with Stack(environment=environment, procfile=procfile) as stack:
+def test_one_home_holds_one_stack(with_servers: dict[str, str], procfile: Path) -> None:
+    with Stack(environment=with_servers, procfile=procfile) as stack:
         with pytest.raises(AlreadyRunningError, match=rf"pid {os.getpid()}, panel at {stack.panel_url}"):
-            Stack(environment=environment, procfile=procfile).__enter__()
+            Stack(environment=with_servers, procfile=procfile).__enter__()
         assert stack.home.stack_file.exists(), "the second one touched nothing of the first"
         stack.wait_ready()
 
 
-def test_a_home_with_a_long_name_works(environment: dict[str, str], procfile: Path, tmp_path: Path) -> None:
+def test_a_home_with_a_long_name_works(with_servers: dict[str, str], procfile: Path, tmp_path: Path) -> None:
     home = tmp_path / ("long " * 20)
-    with Stack(environment=environment | {"SPEECHAI_HOME": str(home)}, procfile=procfile) as stack:
+    with Stack(environment=with_servers | {"SPEECHAI_HOME": str(home)}, procfile=procfile) as stack:
         stack.wait_ready()
 
 
@@ -252,7 +254,7 @@ def test_a_lost_supervisor_ends_the_stack_and_all_its_parts(
     environment: dict[str, str], procfile: Path, mark: str
 ) -> None:
     with Stack(environment=environment, procfile=procfile) as stack:
-        psutil.Process(stack.supervisor.pid).kill()
+        psutil.Process(stack.supervisor.own_pid).kill()
         with pytest.raises(StackError, match="supervisor ended"):
             stack.wait()
     assert not processes(mark)

@@ -38,6 +38,7 @@ class Up:
             text=True,
             process_group=0,
         )
+        self._home = Path(environment["SPEECHAI_HOME"])
         self.lines: list[str] = []
         self._ready = threading.Event()
         self._reader = threading.Thread(target=self._read)
@@ -54,6 +55,9 @@ class Up:
     def wait_ready(self) -> None:
         assert self._ready.wait(60)
         assert self.process.poll() is None, self.lines
+        # The ready line waits for what can be visited; these tests look at the worker as well.
+        log = self._home / "log" / "worker.log"
+        wait.until(lambda: "worker started" in log.read_text(), seconds=10, what="worker")
 
     def end(self, seconds: float = 60) -> int:
         """Its exit code, once it has ended."""
