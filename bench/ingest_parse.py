@@ -130,7 +130,9 @@ def run(code: str, *arguments: str) -> tuple[float, list[int]]:
     best, printed = float("inf"), ""
     for _ in range(REPEATS):
         began = time.perf_counter()
-        done = subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True)
+        done = subprocess.run(
+            [sys.executable, "-c", code, *arguments], check=True, capture_output=True, text=True
+        )
         taken = time.perf_counter() - began
         if taken < best:
             best, printed = taken, done.stdout
@@ -144,8 +146,12 @@ def main(sizes: list[int]) -> None:
             path = Path(folder) / f"export_{size}.xlsx"
             headers = list(made.EXPORT_HEADERS.split(";"))
             write_export(path, [headers, *made.export_rows(SEED, size)])
-            parsed = read_contacts(path, path.name, use_case=None, country=Country.CL, today=date(2026, 11, 23))
-            if parsed.rows != size or parsed.rows != len(parsed.contacts) + parsed.merged + len(parsed.rejected):
+            parsed = read_contacts(
+                path, path.name, use_case=None, country=Country.CL, today=date(2026, 11, 23)
+            )
+            if parsed.rows != size or parsed.rows != len(parsed.contacts) + parsed.merged + len(
+                parsed.rejected
+            ):
                 raise SystemExit(f"rows are lost: {parsed.rows} of {size}")
             reading, (cells, reading_memory) = run(_ONLY_READ, str(path))
             parsing, (parent, child) = run(_PARSE, str(path), str(ROOT))

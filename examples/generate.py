@@ -78,7 +78,9 @@ class People:
         return Person(
             name=f"{first} {surnames}",
             rut=f"{body}{rut.calc_check_digit(str(body))}",
-            mobile=f"9{pick.choice('3456789')}{pick.randrange(2_000_000, 9_000_000):07d}".replace("999", "985"),
+            mobile=f"9{pick.choice('3456789')}{pick.randrange(2_000_000, 9_000_000):07d}".replace(
+                "999", "985"
+            ),
             landline=f"22{pick.randrange(2_100_000, 9_800_000)}",
             company=pick.choice(COMPANIES),
         )
@@ -117,7 +119,9 @@ def export_row(people: People, person: Person, instalment: int) -> list[Cell]:
     structure = pick.randrange(26)
     digits = int(person.rut) if person.rut.isdecimal() else person.rut.lower()
     mobile = pick.choice((person.mobile, person.mobile, person.mobile, "56" + person.mobile, ""))
-    home = pick.choice(("", "", "", "56" + person.mobile, person.landline[1:], person.landline, f" 0{person.landline}-"))
+    home = pick.choice(
+        ("", "", "", "56" + person.mobile, person.landline[1:], person.landline, f" 0{person.landline}-")
+    )
     return [
         30_000_000 + pick.randrange(9_000_000), instalment, 40_000_000 + pick.randrange(9_000_000), "10/2026",
         "10/2026", 1900 + structure, 500_000_000 + pick.randrange(9_000_000), ordered, due, due, amount, amount, 0,
@@ -160,7 +164,15 @@ def debt_simple(seed: int = SEED + 1) -> list[list[Cell]]:
 def demo(seed: int = SEED + 2) -> list[list[Cell]]:
     """Sixty people to call, with what real files do: see README.md for what each odd row is."""
     people = People(seed)
-    header: list[Cell] = ["RUT", "NOMBRE", "TELEFONO", "TELEFONO FIJO", "MONTO", "FECHA_VENC", "DIAS DE ATRASO"]
+    header: list[Cell] = [
+        "RUT",
+        "NOMBRE",
+        "TELEFONO",
+        "TELEFONO FIJO",
+        "MONTO",
+        "FECHA_VENC",
+        "DIAS DE ATRASO",
+    ]
     header += ["ORIGEN EMPRESA", "EJECUTIVO"]
 
     def row(person: Person, phone: Cell, landline: Cell = None, amount: Cell = None) -> list[Cell]:
@@ -201,7 +213,11 @@ def demo(seed: int = SEED + 2) -> list[list[Cell]]:
     rejected = [row(wrong, f"+56{wrong.mobile}"), *(row(people.one(), None) for _ in range(2))]
     rejected[0][0] = f"{wrong.rut[:-1]}-{digit}"
     unsure = people.one()
-    rejected += [row(unsure, "2345678"), row(people.one(), "987654321", amount=0), row(people.one(), "no tiene")]
+    rejected += [
+        row(unsure, "2345678"),
+        row(people.one(), "987654321", amount=0),
+        row(people.one(), "no tiene"),
+    ]
     rejected[4][4] = "por confirmar"
     for at, bad in zip((4, 16, 28, 40, 52, 60), rejected, strict=True):
         rows.insert(at, bad)
@@ -213,7 +229,15 @@ def demo(seed: int = SEED + 2) -> list[list[Cell]]:
 def marketing(seed: int = SEED + 3) -> list[list[Cell]]:
     people = People(seed)
     rows: list[list[Cell]] = [
-        ["Nombre", "Celular", "Empresa", "Descripción oferta", "Descuento porcentaje", "Valor oferta", "Oferta expira"]
+        [
+            "Nombre",
+            "Celular",
+            "Empresa",
+            "Descripción oferta",
+            "Descuento porcentaje",
+            "Valor oferta",
+            "Oferta expira",
+        ]
         + ["Categoría producto", "Segmento cliente", "Tipo campaña", "Llamada acción", "Ciudad"]
     ]
     for _ in range(20):
@@ -241,17 +265,31 @@ def generic(seed: int = SEED + 4) -> list[list[Cell]]:
 def argentina(seed: int = SEED + 5) -> list[list[Cell]]:
     """DNI, CUIT of persons and of a company; numbers with 15, with the mobile 9, with their area codes."""
     people = People(seed)
-    rows: list[list[Cell]] = [["DNI/CUIT", "Nombre", "Celular", "Teléfono fijo", "Importe", "Vencimiento", "Empresa"]]
+    rows: list[list[Cell]] = [
+        ["DNI/CUIT", "Nombre", "Celular", "Teléfono fijo", "Importe", "Vencimiento", "Empresa"]
+    ]
     areas = ("11", "351", "341", "261", "2954")
     for at in range(20):
         area, dni = areas[at % len(areas)], people.dni()
         local = str(people.random.randrange(4 * 10 ** (9 - len(area)), 5 * 10 ** (9 - len(area))))
-        mobile = (f"0{area} 15 {local}", f"+54 9 {area} {local}", f"{area} {local}", f"549{area}{local}")[at % 4]
+        mobile = (f"0{area} 15 {local}", f"+54 9 {area} {local}", f"{area} {local}", f"549{area}{local}")[
+            at % 4
+        ]
         document: Cell = (dni, int(dni), people.cuit(dni), f"{int(dni):,}".replace(",", "."))[at % 4]
         amount: Cell = (f"$ {people.amount():,}".replace(",", ".") + ",50", people.amount() + 0.25)[at % 2]
         due = REPORT_DAY - timedelta(days=people.days_late())
         name = people.one().name
-        rows.append([document, name, mobile, f"0{area} {local}" if at % 5 == 0 else None, amount, due, "Crédito del Plata"])
+        rows.append(
+            [
+                document,
+                name,
+                mobile,
+                f"0{area} {local}" if at % 5 == 0 else None,
+                amount,
+                due,
+                "Crédito del Plata",
+            ]
+        )
     rows[20][0] = "30-50001091-2"
     rows[20][1] = "Ferretería Inventada S.A."
     return rows

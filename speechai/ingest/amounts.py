@@ -103,8 +103,7 @@ def _sign(text: str) -> str:
 def _from_float(value: float, currency: str) -> Amount:
     if not math.isfinite(value):
         raise UnreadableError("amount_form")
-    scale = MINOR_DIGITS.get(currency, 2)
-    scaled = value * 10**scale
+    scaled = value * 10 ** MINOR_DIGITS.get(currency, 2)
     nearest = round(scaled)
     if abs(scaled - nearest) < 1e-4 and 0 < nearest <= ABSURD:  # binary noise, not decimals
         return Amount(nearest, currency, stated=False, rounded=False)

@@ -44,10 +44,10 @@ _SERIAL = re.compile(r"^\d{5}(?:\.\d+)?$")
 
 def parse_date(value: object) -> date:
     """The date of a cell, or UnreadableError."""
+    if type(value) is date:  # what most cells are, so it is asked first
+        return _sane(value)
     if isinstance(value, datetime):
         return _sane(value.date())
-    if isinstance(value, date):
-        return _sane(value)
     if isinstance(value, bool):
         raise UnreadableError("date_form")
     if isinstance(value, int | float):

@@ -42,9 +42,13 @@ def _plain(value: object) -> str:
     """The cell without punctuation; a number that Excel made a float is its integer again."""
     if type(value) is float:
         return str(int(value)) if value.is_integer() else str(value)
-    if type(value) is not str and type(value) is not int:
+    if type(value) is int:
+        return str(value)
+    if type(value) is not str:
         return ""  # a date or a truth value is no document; the patterns below refuse it
-    text = _WHOLE_FLOAT.sub(r"\1", str(value).strip())
+    if value.isascii() and value[:1].isdecimal() and value.isalnum():
+        return value.upper()
+    text = _WHOLE_FLOAT.sub(r"\1", value.strip())
     return _LABEL.sub("", text).translate(_PUNCTUATION).upper()
 
 

@@ -334,9 +334,7 @@ class _Gathering:
             if _is_blank(value):
                 continue
             if type(value) is not str or not any(map(str.isalpha, value)):
-                raise _RejectedError(
-                    column.header, value, "cell_error" if value in _EXCEL_ERRORS else "bad_name"
-                )
+                raise _RejectedError(column.header, value, "bad_name")
             if value in _EXCEL_ERRORS:
                 raise _RejectedError(column.header, value, "cell_error")
             parts += value.split()
@@ -379,8 +377,10 @@ class _Gathering:
                 raise self._blank(Field.AMOUNT)
             return None
         try:
-            amount = parse_amount(value, self._row_currency(cells) or self.currency)
-            self._check_currency(cells, amount)
+            told = self._row_currency(cells) if self.currency_column else None
+            amount = parse_amount(value, told or self.currency)
+            if amount.stated and told and told != amount.currency:
+                raise UnreadableError("currency_conflict")
         except UnreadableError as error:
             code = "cell_error" if value in _EXCEL_ERRORS else error.code
             if Field.AMOUNT in self.required:
@@ -393,25 +393,26 @@ class _Gathering:
         return amount
 
     def _row_currency(self, cells: Sequence[object]) -> str | None:
-        if self.currency_column is None or _is_blank(cells[self.currency_column.index]):
-            return None
+        assert self.currency_column  # noqa: S101 - the caller has looked
         value = cells[self.currency_column.index]
+        if _is_blank(value):
+            return None
         try:
             return parse_currency(value, self.country)
         except UnreadableError as error:
             raise _RejectedError(self.currency_column.header, value, error.code) from error
 
-    def _check_currency(self, cells: Sequence[object], amount: Amount) -> None:
-        told = self._row_currency(cells)
-        if amount.stated and told and told != amount.currency:
-            raise UnreadableError("currency_conflict")
-
     def _owe(self, number: int, cells: Sequence[object], person: _Person, amount: Amount) -> None:
         person.currency = amount.currency
         person.total_minor += amount.minor
-        person.instalments += self._count(number, cells, self.instalments_column, 1, MOST_INSTALMENTS) or 1
-        due = self._date(number, cells, self.due_column)
-        days = self._count(number, cells, self.days_column, -MOST_DAYS_LATE, MOST_DAYS_LATE)
+        count = due = days = None
+        if self.instalments_column:
+            count = self._count(number, cells, self.instalments_column, 1, MOST_INSTALMENTS)
+        if self.due_column:
+            due = self._date(number, cells, self.due_column)
+        if self.days_column:
+            days = self._count(number, cells, self.days_column, -MOST_DAYS_LATE, MOST_DAYS_LATE)
+        person.instalments += count or 1
         person.owe(due, days)
         if due and due > self.request.today:
             self.future += 1
@@ -420,8 +421,8 @@ class _Gathering:
         if self.final_deadline_column and (given := self._date(number, cells, self.final_deadline_column)):
             person.final_deadline = max(person.final_deadline or given, given)
 
-    def _date(self, number: int, cells: Sequence[object], column: Column | None) -> date | None:
-        if column is None or _is_blank(value := cells[column.index]):
+    def _date(self, number: int, cells: Sequence[object], column: Column) -> date | None:
+        if _is_blank(value := cells[column.index]):
             return None
         try:
             return parse_date(value)
@@ -430,9 +431,9 @@ class _Gathering:
             return None
 
     def _count(
-        self, number: int, cells: Sequence[object], column: Column | None, least: int, most: int
+        self, number: int, cells: Sequence[object], column: Column, least: int, most: int
     ) -> int | None:
-        if column is None or _is_blank(value := cells[column.index]):
+        if _is_blank(value := cells[column.index]):
             return None
         count = _whole_number(value)
         if count is None or not least <= count <= most:

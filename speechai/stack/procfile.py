@@ -9,7 +9,7 @@ import os
 import sys
 from pathlib import Path
 
-from honcho.environ import parse_procfile  # type: ignore[import-untyped]
+from honcho.environ import parse_procfile
 
 from speechai.stack.errors import StackError
 

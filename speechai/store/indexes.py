@@ -25,7 +25,16 @@ def job_indexes() -> list[IndexModel]:
             name="due",
         ),
         # a wave's pick: people with carry-over first, then new ones in the file's order
-        IndexModel([("batch_id", ASCENDING), ("group_date", ASCENDING), ("status", ASCENDING)], name="group"),
+        IndexModel(
+            [
+                ("batch_id", ASCENDING),
+                ("status", ASCENDING),
+                ("waiting_for", ASCENDING),
+                ("group_date", ASCENDING),
+                ("seq", ASCENDING),
+            ],
+            name="group",
+        ),
         IndexModel([("batch_id", ASCENDING), ("seq", ASCENDING)], name="pages"),
         # a person's active jobs in the account: duplicates between batches
         IndexModel(

@@ -28,8 +28,12 @@ class UploadRepository:
     """Keeps a file under a token that cannot be guessed, until it is confirmed or a day has passed."""
 
     def __init__(self, db: Db) -> None:
-        self._bucket = GridFSBucket(db, bucket_name=BUCKET)
+        self._db = db
         self._files = db[f"{BUCKET}.files"]
+
+    @property
+    def _bucket(self) -> GridFSBucket:
+        return GridFSBucket(self._db, bucket_name=BUCKET)
 
     def save(self, path: Path, filename: str, options: Mapping[str, str], instant: datetime) -> str:
         """Keep the file. Returns its token."""

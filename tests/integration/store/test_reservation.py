@@ -1,0 +1,217 @@
+"""The daily limits and the slots under real concurrency, on the real mongod (I2, I5)."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from decimal import Decimal
+
+import pytest
+
+from speechai.core.outcomes import Outcome
+from speechai.core.states import AttemptState
+from speechai.store import connect, open_store
+from speechai.store.attempts import AlreadyOpenError, NoPlaceLeftError, Reservation
+from tests.builders import MONDAY_NOON
+
+DAY = date(2026, 11, 23)
+
+
+@pytest.fixture
+def store(mongo_uri, database):
+    store = open_store(connect(mongo_uri, database))
+    store.ensure_indexes()
+    store.pacing.ensure("p")
+    return store
+
+
+def a_reservation(attempt_id, **changes):
+    values = {
+        "attempt_id": attempt_id,
+        "job_id": f"job-of-{attempt_id}",
+        "batch_id": "batch-1",
+        "account_id": "default",
+        "person_id": "CL:RUT:111111111",
+        "to_number": "+56911111111",
+        "from_number": "+56600123456",
+        "person_day": DAY,
+        "number_day": DAY,
+        "calls_per_day": 3,
+        "provider": "p",
+        "verdict": {},
+        "worker": "test",
+        "instant": MONDAY_NOON,
+        "lease_seconds": 60,
+    }
+    return Reservation(**{**values, **changes})
+
+
+def settle(store, attempt_id, *, rang=True):
+    store.attempts.begin_dialing(attempt_id, MONDAY_NOON, 60)
+    return store.attempts.settle(
+        attempt_id, Outcome.NO_ANSWER, rang=rang, cost_cents=Decimal("1.5"), call=None, instant=MONDAY_NOON
+    )
+
+
+def race(count, work):
+    """Run `work(n)` in `count` threads that start together; what each returned or raised."""
+    barrier = threading.Barrier(count)
+
+    def run(number):
+        barrier.wait()
+        try:
+            return work(number)
+        except (NoPlaceLeftError, AlreadyOpenError) as error:
+            return type(error)
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, range(count)))
+
+
+def test_fifty_workers_for_one_person_open_one_call(store):
+    results = race(
+        50, lambda n: store.attempts.reserve(a_reservation(f"att-{n}", to_number=f"+5691111{n:04d}"))
+    )
+    assert Counter(results) == {None: 1, AlreadyOpenError: 49}
+
+
+def test_fifty_workers_for_one_number_open_one_call(store):
+    results = race(50, lambda n: store.attempts.reserve(a_reservation(f"att-{n}", person_id=f"CL:RUT:{n}")))
+    assert Counter(results) == {None: 1, AlreadyOpenError: 49}
+
+
+def test_the_cap_of_the_day_holds_however_fast_calls_end(store):
+    def dial(number):
+        store.attempts.reserve(a_reservation(f"att-{number}"))
+        settle(store, f"att-{number}")
+        return "rang"
+
+    rang = 0
+    for round_ in range(6):
+        results = race(12, lambda n, round_=round_: dial(round_ * 100 + n))
+        rang += results.count("rang")
+    assert rang == 3
+    assert store.attempts.places_used("CL:RUT:111111111", DAY) == 3
+
+
+def test_a_dial_that_rang_nobody_gives_its_places_back(store):
+    for number in range(5):
+        store.attempts.reserve(a_reservation(f"att-{number}"))
+        assert settle(store, f"att-{number}", rang=False)
+    assert store.attempts.places_used("CL:RUT:111111111", DAY) == 0
+    assert store.attempts.number_places_used("+56911111111", DAY) == 0
+
+
+def test_a_new_day_has_new_places(store):
+    for number in range(3):
+        store.attempts.reserve(a_reservation(f"att-{number}"))
+        settle(store, f"att-{number}")
+    with pytest.raises(NoPlaceLeftError):
+        store.attempts.reserve(a_reservation("att-4"))
+    tomorrow = date(2026, 11, 24)
+    store.attempts.reserve(a_reservation("att-5", person_day=tomorrow, number_day=tomorrow))
+
+
+def test_an_attempt_settles_once_and_for_good(store):
+    store.attempts.reserve(a_reservation("att-1"))
+    store.attempts.begin_dialing("att-1", MONDAY_NOON, 60)
+    results = race(
+        20,
+        lambda n: store.attempts.settle(
+            "att-1",
+            Outcome.NO_ANSWER if n % 2 else Outcome.BUSY,
+            rang=True,
+            cost_cents=Decimal(n),
+            call=None,
+            instant=MONDAY_NOON,
+        ),
+    )
+    assert results.count(True) == 1
+    before = store.attempts.get("att-1")
+    for move in (
+        lambda: store.attempts.release("att-1", "x", MONDAY_NOON),
+        lambda: store.attempts.unknown("att-1", "x", MONDAY_NOON, 60),
+        lambda: store.attempts.begin_dialing("att-1", MONDAY_NOON, 60),
+        lambda: store.attempts.placed("att-1", {"call_id": "call_9"}, "t", MONDAY_NOON, 60),
+        lambda: store.attempts.needs_review("att-1", MONDAY_NOON),
+    ):
+        assert move() is False
+    assert store.attempts.get("att-1") == before
+
+
+def test_slots_are_never_more_than_there_are(store):
+    results = race(40, lambda n: store.pacing.take_slot("p", f"att-{n}", 7))
+    assert results.count(True) == 7
+    assert store.pacing.free_slots("p", 7) == 0
+    # Lowering the limit hangs up nobody, and gives no slot away either.
+    assert store.pacing.free_slots("p", 3) == 0
+    assert not store.pacing.take_slot("p", "att-99", 3)
+
+
+def test_a_slot_is_given_back_once(store):
+    assert store.pacing.take_slot("p", "att-1", 5)
+    assert not store.pacing.take_slot("p", "att-1", 5)  # the same owner twice
+    results = race(20, lambda _: store.pacing.free_slot("p", "att-1"))
+    assert results.count(True) == 1
+    assert store.pacing.free_slots("p", 5) == 5
+
+
+def test_leaked_slots_name_their_owner(store):
+    store.pacing.take_slot("p", "att-gone", 5)
+    assert store.pacing.holders(older_than_seconds=60) == []
+    assert store.pacing.holders(older_than_seconds=-1) == [("p", "att-gone")]
+    assert store.attempts.open_ids(["att-gone"]) == set()
+
+
+def test_leases_end_by_the_databases_clock(store):
+    store.attempts.reserve(a_reservation("att-1", lease_seconds=60))
+    store.attempts.reserve(
+        a_reservation("att-2", person_id="CL:RUT:2", to_number="+56922222222", lease_seconds=-1)
+    )
+    expired = store.attempts.expired([AttemptState.RESERVED])
+    assert [attempt.id for attempt in expired] == ["att-2"]
+
+
+def test_the_group_of_the_day_is_never_larger_than_its_limit(store):
+    results = race(40, lambda _: store.batches.take_group_place("batch-1", DAY, 10))
+    assert results.count(True) == 10
+    store.batches.give_back_group_place("batch-1", DAY)
+    assert store.batches.group_size("batch-1", DAY) == 9
+
+
+def test_the_totals_are_the_sums_of_the_attempts(store):
+    for number in range(3):
+        store.attempts.reserve(a_reservation(f"att-{number}"))
+        settle(store, f"att-{number}", rang=number > 0)
+    totals = store.attempts.totals("batch-1")
+    assert (totals["dials"], totals["rings"]) == (3, 2)
+    assert totals["cost_cents"] == Decimal("4.5")
+    assert totals["outcomes"] == {"no_answer": 3}
+
+
+@pytest.mark.parametrize(
+    ("wanted", "order"),
+    [
+        ({"waiting_for": None, "next_attempt_at": {"$lte": MONDAY_NOON}}, {"next_attempt_at": 1, "seq": 1}),
+        ({"waiting_for": "wave", "group_date": None}, {"seq": 1}),
+        ({"waiting_for": "wave", "next_attempt_at": {"$lt": MONDAY_NOON}}, {"next_attempt_at": 1, "seq": 1}),
+    ],
+)
+def test_the_next_job_is_found_by_an_index_however_many_there_are(store, wanted, order):
+    store.db["call_jobs"].insert_many(
+        {
+            "_id": f"job-{number}",
+            "batch_id": "b",
+            "status": "done" if number < 900 else "pending",
+            "waiting_for": "wave" if number % 2 else None,
+            "next_attempt_at": MONDAY_NOON - timedelta(seconds=1),
+            "group_date": None,
+            "seq": number,
+        }
+        for number in range(1000)
+    )
+    find = {"find": "call_jobs", "filter": {"batch_id": "b", "status": "pending", **wanted}, "sort": order}
+    plan = store.db.command("explain", {**find, "limit": 1}, verbosity="executionStats")
+    assert plan["executionStats"]["totalDocsExamined"] <= 2

@@ -1,0 +1,195 @@
+"""Repositories on mongomock: what they write and read back. Nothing here claims atomicity."""
+
+from __future__ import annotations
+
+from datetime import date, time, timedelta
+
+import mongomock
+import pytest
+
+from speechai.catalog.accounts import Account, Plan
+from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.core.states import BatchState, JobReason, JobState, WaitReason
+from speechai.store.accounts import AccountRepository, ApiKeyRepository, UserRepository
+from speechai.store.batches import BatchRepository, WaveRepository, batch_document
+from speechai.store.jobs import JobRepository, debt_fields, job_document
+from tests.builders import MONDAY_NOON, a_debt
+
+
+@pytest.fixture
+def db():
+    return mongomock.MongoClient(tz_aware=True)["speechai"]
+
+
+def a_job_document(number=1, **changes):
+    values = {
+        "job_id": f"job-{number:06d}",
+        "seq": number,
+        "batch_id": "batch-1",
+        "account_id": "default",
+        "person_id": f"CL:RUT:{number}",
+        "country": Country.CL,
+        "document": "111111111",
+        "document_label": "11111111-1",
+        "name": "Ana Pérez",
+        "phones": ["+56911111111", "+56922222222"],
+        "company": None,
+        "debt": a_debt(),
+        "offer": {},
+        "variables": {"comuna": "Maipú"},
+        "max_attempts": 9,
+        "waiting_for": WaitReason.DRAFT,
+        "rows": [2, 3],
+        "instant": MONDAY_NOON,
+    }
+    return job_document(**{**values, **changes})
+
+
+def a_batch_document(batch_id="batch-1"):
+    return batch_document(
+        batch_id=batch_id,
+        account_id="default",
+        name="Noviembre",
+        use_case=UseCaseId.DEBT_COLLECTION,
+        country=Country.CL,
+        policy_id="house",
+        provider="p",
+        wave_times=(time(9), time(12)),
+        tz_name="America/Santiago",
+        daily_contacts=60,
+        company=None,
+        deadline_days=3,
+        final_deadline_days=7,
+        max_attempts=9,
+        agent_id=None,
+        created_by="test",
+        instant=MONDAY_NOON,
+        file={"name": "x.xlsx", "sha256": "abc"},
+    )
+
+
+def test_a_job_is_stored_under_the_documented_names():
+    document = a_job_document()
+    assert document["rut"] == "111111111"
+    assert document["nombre"] == "Ana Pérez"
+    assert document["to_number"] == document["try_phones"][0] == "+56911111111"
+    assert (document["attempts"], document["max_attempts"], document["is_calling"]) == (0, 9, False)
+    assert {"call_id", "call_started_at", "reserved_until", "worker_id"} <= set(document)
+    assert document["monto_total"] == 104050 and document["currency"] == "CLP"
+    assert document["schema_version"] == 1
+
+
+def test_amounts_are_exact_in_minor_units_and_readable_in_the_currencys():
+    fields = debt_fields(a_debt(total_minor=123456, currency="ARS"))
+    assert fields["debt"]["total_minor"] == 123456
+    assert fields["monto_total"] == 1234.56
+    assert debt_fields(None) == {"debt": None, "monto_total": None, "currency": None}
+
+
+def test_a_job_read_back_is_what_was_stored(db):
+    jobs = JobRepository(db, "call_jobs")
+    jobs.insert_many([a_job_document()])
+    job = jobs.get("job-000001")
+    assert job.person_id == "CL:RUT:1" and job.status is JobState.PENDING
+    assert job.waiting_for is WaitReason.DRAFT
+    assert job.debt == a_debt()
+    assert job.usable_phones == ("+56911111111", "+56922222222")
+    assert jobs.get("job-unknown") is None
+
+
+def test_a_document_of_the_old_system_is_not_a_job(db):
+    db["call_jobs"].insert_one({"_id": "old", "status": "pending", "to_number": "+56911111111"})
+    assert JobRepository(db, "call_jobs").get("old") is None
+
+
+def test_pages_follow_the_files_order(db):
+    jobs = JobRepository(db, "call_jobs")
+    jobs.insert_many([a_job_document(number) for number in range(1, 8)])
+    first = jobs.page(batch_id="batch-1", status=None, limit=3, after=None)
+    second = jobs.page(batch_id="batch-1", status=None, limit=3, after=first[-1]["_id"])
+    assert [row["seq"] for row in first + second] == [1, 2, 3, 4, 5, 6]
+    assert jobs.page(batch_id="batch-1", status=JobState.DONE, limit=3, after=None) == []
+
+
+def test_cancelling_a_batch_ends_whoever_is_not_being_called(db):
+    jobs = JobRepository(db, "call_jobs")
+    jobs.insert_many([a_job_document(number) for number in range(1, 4)])
+    db["call_jobs"].update_one({"_id": "job-000002"}, {"$set": {"status": "in_progress"}})
+    assert jobs.finish_batch("batch-1", JobReason.CANCELLED, MONDAY_NOON) == 2
+    assert jobs.counts("batch-1")[JobState.FAILED] == 2
+    assert jobs.has_active("batch-1")
+
+
+def test_active_people_are_found_in_their_account_only(db):
+    jobs = JobRepository(db, "call_jobs")
+    jobs.insert_many([a_job_document(1), a_job_document(2, account_id="other")])
+    found = jobs.active_people("default", ["CL:RUT:1", "CL:RUT:2", "CL:RUT:3"])
+    assert found == {"CL:RUT:1": "job-000001"}
+
+
+def test_a_batch_read_back_is_what_was_stored(db):
+    batches = BatchRepository(db)
+    batches.insert(a_batch_document())
+    batch = batches.get("batch-1")
+    assert batch.status is BatchState.DRAFT
+    assert batch.wave_times == (time(9), time(12))
+    assert (batch.deadline_days, batch.final_deadline_days) == (3, 7)
+    assert batch.zone.key == "America/Santiago"
+    assert batches.with_file("default", "abc") == "batch-1"
+    assert batches.with_file("default", "abd") is None
+
+
+def test_a_batch_moves_by_its_table_only(db):
+    batches = BatchRepository(db)
+    batches.insert(a_batch_document())
+    assert not batches.move("batch-1", BatchState.PAUSED, {})
+    assert batches.move("batch-1", BatchState.RUNNING, {})
+    assert batches.move("batch-1", BatchState.CANCELLED, {})
+    assert not batches.move("batch-1", BatchState.RUNNING, {})
+    assert batches.with_file("default", "abc") is None  # a cancelled batch may be uploaded again
+
+
+def test_a_wave_is_recorded_once(db):
+    waves = WaveRepository(db)
+    day = date(2026, 11, 23)
+    assert waves.record("batch-1", day, "09:00", "run", {})
+    assert not waves.record("batch-1", day, "09:00", "missed", {})
+    assert waves.get("batch-1", day, "09:00")["status"] == "run"
+    assert [wave["slot"] for wave in waves.of_batch("batch-1")] == ["09:00"]
+
+
+def test_rejections_keep_the_files_order(db):
+    batches = BatchRepository(db)
+    batches.add_rejections("batch-1", [{"row": 9, "error": "b"}, {"row": 2, "error": "a"}])
+    assert [row["row"] for row in batches.rejections("batch-1")] == [2, 9]
+
+
+def test_an_account_is_made_once(db):
+    accounts = AccountRepository(db)
+    first = Account("default", "Uno", Plan.UNLIMITED, "America/Santiago", None, ("+56600123456",))
+    accounts.ensure(first, MONDAY_NOON)
+    accounts.ensure(Account("default", "Dos", Plan.UNLIMITED, "UTC", None, ()), MONDAY_NOON)
+    assert accounts.get("default") == first
+    assert accounts.all() == [first]
+    assert accounts.get("nobody") is None
+
+
+def test_users(db):
+    users = UserRepository(db)
+    db["users"].create_index("email", unique=True)
+    assert users.add("Ana@Ejemplo.cl", "hash", MONDAY_NOON)
+    assert not users.add("ana@ejemplo.cl", "other", MONDAY_NOON)
+    assert users.get("ANA@ejemplo.cl")["password_hash"] == "hash"
+    assert users.set_password("ana@ejemplo.cl", "new")
+    assert not users.set_password("nobody@ejemplo.cl", "new")
+    assert "password_hash" not in users.all()[0]
+    assert users.remove("ana@ejemplo.cl") and not users.remove("ana@ejemplo.cl")
+
+
+def test_only_the_hash_of_a_key_is_kept(db):
+    keys = ApiKeyRepository(db)
+    keys.add("sk_secret", "crm", MONDAY_NOON + timedelta(0))
+    assert keys.name_of("sk_secret") == "crm"
+    assert keys.name_of("sk_other") is None
+    assert "sk_secret" not in str(list(db["api_keys"].find()))
+    assert keys.remove("crm") == 1 and keys.name_of("sk_secret") is None

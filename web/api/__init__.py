@@ -1,0 +1,6 @@
+"""The JSON API under /api, for programs with a key."""
+
+from web.api import batches, jobs, uploads
+from web.api.blueprint import blueprint
+
+__all__ = ["batches", "blueprint", "jobs", "uploads"]

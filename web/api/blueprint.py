@@ -1,0 +1,47 @@
+"""The API's blueprint, and how a query is read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from flask import Blueprint, request
+
+from web.language import text
+from web.problems import Problem
+
+blueprint = Blueprint("api", __name__, url_prefix="/api")
+
+MAX_CURSOR = 200
+
+
+def limit_of_query(default: int, most: int) -> int:
+    """`limit`, 1 to `most`."""
+    value = request.args.get("limit", str(default))
+    if not value.isascii() or not value.isdigit() or len(value) > 9 or not 1 <= int(value) <= most:
+        raise Problem(422, text("option.count", least=1, most=most), field="limit")
+    return int(value)
+
+
+def cursor_of_query() -> str | None:
+    """`cursor`, as an earlier page's `next_cursor` gave it."""
+    value = request.args.get("cursor") or None
+    if value and len(value) > MAX_CURSOR:
+        raise Problem(422, text("option.too_long", limit=MAX_CURSOR), field="cursor")
+    return value
+
+
+def page_of(documents: Sequence[dict[str, Any]], limit: int, key: str) -> tuple[list[dict[str, Any]], Any]:
+    """The page's documents and the next cursor, from one document more than the page holds."""
+    shown = list(documents[:limit])
+    return shown, shown[-1][key] if len(documents) > limit else None
+
+
+def json_body() -> dict[str, Any]:
+    """The request's JSON object; an empty body is an empty object."""
+    if not request.get_data():
+        return {}
+    body = request.get_json(force=True, silent=True)
+    if not isinstance(body, dict):
+        raise Problem(400, text("http.json"))
+    return body

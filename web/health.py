@@ -1,0 +1,106 @@
+"""Whether each part answers. Bounded: a part that hangs costs a request three seconds, never a thread each."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from typing import Any
+
+import redis
+from flask import Blueprint, Response, current_app
+from kombu import Connection
+
+from speechai.celery import app as celery_app
+from speechai.clock import monotonic
+from speechai.composition import require
+from speechai.operation.services import Services
+from web.context import services
+
+PATIENCE = 3.0  # seconds for all parts together
+FRESH = 2.0  # seconds for which an answer is given again
+SOCKET_SECONDS = 1.0
+PING_SECONDS = 1.0
+
+Check = Callable[[], dict[str, Any]]
+blueprint = Blueprint("health", __name__)
+
+
+@dataclass
+class Monitor:
+    """Asks every part at once, each in at most one thread."""
+
+    checks: Mapping[str, Check]
+    patience: float = PATIENCE
+    fresh: float = FRESH
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _pending: dict[str, Future[dict[str, Any]]] = field(default_factory=dict)
+    _report: dict[str, Any] = field(default_factory=dict)
+    _asked_at: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self._threads = ThreadPoolExecutor(len(self.checks), thread_name_prefix="health")
+
+    def report(self) -> dict[str, Any]:
+        """Each part's state and the worst of them; at most `fresh` seconds old."""
+        with self._lock:
+            if monotonic() - self._asked_at >= self.fresh:
+                parts = {"web": {"status": "ok"}, **self._ask()}
+                well = all(part["status"] != "error" for part in parts.values())
+                self._report = {"status": "ok" if well else "error", "parts": parts}
+                self._asked_at = monotonic()
+            return self._report
+
+    def _ask(self) -> dict[str, dict[str, Any]]:
+        for name, check in self.checks.items():
+            # One that is still hanging from last time is not asked a second time.
+            if name not in self._pending:
+                self._pending[name] = self._threads.submit(check)
+        wait(self._pending.values(), timeout=self.patience)
+        return {name: self._take(name) for name in self.checks}
+
+    def _take(self, name: str) -> dict[str, Any]:
+        asked = self._pending[name]
+        if not asked.done():
+            return {"status": "error", "detail": f"no answer within {self.patience:g} s"}
+        del self._pending[name]
+        error = asked.exception()
+        # The kind of error, not its words: they may hold an address with its password.
+        return {"status": "error", "detail": type(error).__name__} if error else asked.result()
+
+
+def make_checks(made: Services) -> dict[str, Check]:
+    """The parts of SpeechAI, each with how to ask it."""
+    url = require(made.settings, "redis_url")
+    broker = redis.Redis.from_url(url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS)
+
+    def database() -> dict[str, Any]:
+        made.store.ping()
+        return {"status": "ok"}
+
+    def queue() -> dict[str, Any]:
+        broker.ping()
+        return {"status": "ok"}
+
+    def workers() -> dict[str, Any]:
+        bounded = {"socket_timeout": 2 * SOCKET_SECONDS, "socket_connect_timeout": SOCKET_SECONDS}
+        with Connection(url, transport_options=bounded) as connection:
+            # `limit`: the first one that answers is enough.
+            answers = celery_app.control.ping(timeout=PING_SECONDS, connection=connection, limit=1)
+        return {"status": "ok"} if answers else {"status": "error", "detail": "no worker answers"}
+
+    return {"database": database, "broker": queue, "workers": workers}
+
+
+@blueprint.get("/health")
+def health() -> Response:
+    """Open: 200 when everything answers, else 503, with each part's state."""
+    monitors = current_app.extensions
+    if "health" not in monitors:  # made at first use: a fork would share its sockets
+        monitors["health"] = Monitor(make_checks(services()))
+    report = monitors["health"].report()
+    answer = current_app.json.response(report)
+    answer.status_code = 200 if report["status"] == "ok" else 503
+    answer.headers["Cache-Control"] = "no-store"
+    return answer

@@ -1,0 +1,51 @@
+"""What the provider tells us: judged by its signature over the raw bytes, then handed on. Never logged."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Blueprint, Response, request
+
+from speechai.operation import webhooks
+from speechai.retell import webhook
+from speechai.settings import Settings
+from web.context import services
+from web.problems import Problem
+
+MAX_BYTES = 10 * 1024 * 1024
+SIGNATURE = "X-Retell-Signature"
+
+blueprint = Blueprint("webhooks", __name__)
+
+
+@blueprint.post("/webhooks/retell")
+def retell() -> Response:
+    """204 for whatever is well signed and well formed: a repeat and a call that is not ours included."""
+    request.max_content_length = MAX_BYTES
+    made = services()
+    body = request.get_data(cache=False)
+    key = _key(made.settings)
+    header = request.headers.get(SIGNATURE)
+    if not key or not header or not webhook.verify(body, key, header, made.clock.now()):
+        raise Problem(401, "the signature is missing, wrong or too old")
+    event, call = _read(body)
+    webhooks.receive(made, event, call)
+    return Response(status=204)
+
+
+def _key(settings: Settings) -> str | None:
+    secret = settings.retell_webhook_key or settings.retell_api_key
+    return secret.get_secret_value() if secret else None
+
+
+def _read(body: bytes) -> tuple[str, dict[str, Any]]:
+    try:
+        message = json.loads(body)
+    except (ValueError, RecursionError):
+        raise Problem(400, "the body is not JSON") from None
+    event = message.get("event") if isinstance(message, dict) else None
+    call = message.get("call") if isinstance(message, dict) else None
+    if not isinstance(event, str) or not isinstance(call, dict):
+        raise Problem(400, "the body needs an event and a call")
+    return event, call
