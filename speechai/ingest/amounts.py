@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import re
 import unicodedata
-from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
+from typing import NamedTuple
 
 from speechai.catalog.use_cases import CURRENCY_OF, MINOR_DIGITS, Country
 
@@ -53,8 +53,7 @@ _SCIENTIFIC = re.compile(r"^(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})$")
 _NOISE = dict.fromkeys(map(ord, " \t\r\n\u00a0\u2007\u2009\u202f\u200b\ufeff"))
 
 
-@dataclass(frozen=True, slots=True)
-class Amount:
+class Amount(NamedTuple):
     """An amount that could be read."""
 
     minor: int

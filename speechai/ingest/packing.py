@@ -1,4 +1,8 @@
-"""A ParsedFile between two processes: plain tuples, texts and numbers, so that loading it can run no code."""
+"""A ParsedFile between two processes: plain tuples, texts and numbers, so that loading it can run no code.
+
+`rows` gathers in this shape at once: making a hundred thousand objects only to take them apart again would
+cost as much as reading their cells.
+"""
 
 from __future__ import annotations
 
@@ -10,40 +14,13 @@ from typing import Any, NoReturn
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.ingest.contacts import Contact, Debt, ParsedFile, Rejection
 
-
-def pack(parsed: ParsedFile) -> tuple[Any, ...]:
-    """The file as builtin types only; dates are their ordinals."""
-    return (
-        parsed.use_case.value,
-        parsed.country.value,
-        parsed.rows,
-        [
-            (
-                contact.rows,
-                contact.person_id,
-                contact.document,
-                contact.document_label,
-                contact.name,
-                contact.phones,
-                contact.company,
-                _pack_debt(contact.debt),
-                contact.offer or None,
-                contact.variables or None,
-            )
-            for contact in parsed.contacts
-        ],
-        parsed.merged,
-        [
-            (rejection.row, rejection.column, rejection.value, rejection.error)
-            for rejection in parsed.rejected
-        ],
-        parsed.warnings,
-        parsed.columns,
-    )
+# Contacts: rows, person_id, document, label, name, phones, company, debt, offer, variables.
+# Debts: total, currency, instalments, oldest, latest, days late, deadline, final deadline; dates as ordinals.
+Packed = tuple[Any, ...]
 
 
-def unpack(packed: tuple[Any, ...]) -> ParsedFile:
-    """What `pack` was given."""
+def unpack(packed: Packed) -> ParsedFile:
+    """The file as the rest of the program has it."""
     use_case, country_name, rows, contacts, merged, rejected, warnings, columns = packed
     country = Country(country_name)
     return ParsedFile(
@@ -94,7 +71,8 @@ class _Plain(pickle.Unpickler):
         raise pickle.UnpicklingError(f"{module}.{name} is no plain value")
 
 
-def _ordinal(day: date | None) -> int | None:
+def ordinal(day: date | None) -> int | None:
+    """A date as it is packed."""
     return None if day is None else day.toordinal()
 
 
@@ -102,22 +80,7 @@ def _day(ordinal: int | None) -> date | None:
     return None if ordinal is None else date.fromordinal(ordinal)
 
 
-def _pack_debt(debt: Debt | None) -> tuple[Any, ...] | None:
-    if debt is None:
-        return None
-    return (
-        debt.total_minor,
-        debt.currency,
-        debt.instalments,
-        _ordinal(debt.due_date_oldest),
-        _ordinal(debt.due_date_latest),
-        debt.days_late,
-        _ordinal(debt.deadline),
-        _ordinal(debt.final_deadline),
-    )
-
-
-def _unpack_debt(packed: tuple[Any, ...] | None) -> Debt | None:
+def _unpack_debt(packed: Packed | None) -> Debt | None:
     if packed is None:
         return None
     total, currency, instalments, oldest, latest, days_late, deadline, final = packed

@@ -72,18 +72,19 @@ _LANDLINE_WORDS = frozenset({"fijo", "casa", "residencial", "red", "landline", "
 Bad = tuple[str, str]
 
 
-# Chile's plan gives every 9 followed by 1 to 9 and seven digits to mobiles. libphonenumber lists only the blocks
-# it knows to be assigned and lags behind (9.0.43 has none of 911 to 919): a mobile written in full cannot be
-# mistaken, so it is taken by the plan; whatever had to be completed must be valid by the list.
+# Chile's plan gives every 9 followed by 1 to 9 and seven digits to mobiles. libphonenumber lists only the
+# blocks it knows to be assigned and lags behind (9.0.43 has none of 911 to 919): a mobile written in full
+# cannot be mistaken, so it is taken by the plan; whatever had to be completed must be valid by the list.
 _CL_MOBILE = re.compile(r"^9[1-9]\d{7}$", re.ASCII)
-_PLAIN_CL_MOBILE = re.compile(r"^ *(?:\+?56)?(9[1-9]\d{7}) *$", re.ASCII)
+# What nearly all cells of Chilean files are: nine digits, or Santiago's eight of before 2013, and no more.
+_PLAIN_CL = re.compile(r"^ *(?:\+?56|0)?([2-9]\d{8}|2\d{7})[ -]*$", re.ASCII)
 
 
 def parse_phones(
     value: object, country: Country, kind: LineKind = LineKind.UNKNOWN
 ) -> tuple[list[str], list[Bad]]:
     """The numbers of a cell in E.164, in the order given, and what could not be read with a reason's code."""
-    if country is Country.CL and (quick := plain_chilean_mobile(value)):
+    if country is Country.CL and (quick := plain_chilean(value)):
         return [quick], []
     text, problem = _cell_text(value)
     if problem:
@@ -109,7 +110,7 @@ def parse_phones(
     return good, bad
 
 
-def plain_chilean_mobile(value: object) -> str | None:
+def plain_chilean(value: object) -> str | None:
     """The short way for what most cells of a Chilean file are; None sends the cell the long way."""
     if type(value) is str:
         text = value
@@ -117,10 +118,15 @@ def plain_chilean_mobile(value: object) -> str | None:
         text = str(int(value))
     else:
         return None
-    match = _PLAIN_CL_MOBILE.match(text)
-    if not match or _looks_fake(national := match[1]):
+    match = _PLAIN_CL.match(text)
+    if not match:
         return None
-    return f"+56{national}"
+    national = match[1] if len(match[1]) == 9 else "2" + match[1]
+    if _looks_fake(national):
+        return None
+    if _CL_MOBILE.match(national):
+        return f"+56{national}"
+    return next(iter(_valid(Country.CL, national)), None)
 
 
 def _cell_text(value: object) -> tuple[str, str | None]:
@@ -292,8 +298,8 @@ def _parsed(text: str, region: str | None) -> PhoneNumber | None:
 class _Plan:
     """A country's numbering plan as libphonenumber's metadata has it.
 
-    The same answer as `phonenumbers.number_type`, from the same patterns and in the same order, without its
-    passing through number objects: files hold hundreds of thousands of numbers. A test holds the two together.
+    The same answer as `phonenumbers.number_type`, from the same patterns, without its passing through number
+    objects: files hold hundreds of thousands of numbers. A test holds the two together.
     """
 
     def __init__(self, country: Country) -> None:

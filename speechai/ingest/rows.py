@@ -13,25 +13,26 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from functools import lru_cache
 from operator import itemgetter
 
 from speechai.catalog.use_cases import CURRENCY_OF, MINOR_DIGITS, USE_CASES, Country, Field, UseCaseId
 from speechai.ingest.amounts import Amount, UnreadableError, parse_amount, parse_currency
 from speechai.ingest.columns import Column, Columns
-from speechai.ingest.contacts import Contact, Debt, ParsedFile, Rejection
 from speechai.ingest.dates import parse_date
 from speechai.ingest.documents import Document, parse_document
 from speechai.ingest.limits import Limits
 from speechai.ingest.messages import Language, field_label, file_error, say, shorten
-from speechai.ingest.phones import LineKind, parse_phones, plain_chilean_mobile
+from speechai.ingest.packing import Packed, ordinal
+from speechai.ingest.phones import LineKind, parse_phones, plain_chilean
 from speechai.ingest.sheet import Row, Table
 
 DEADLINE_DAYS = 3  # fecha_limite: days after the report's date, which is due date + days late
 FINAL_DEADLINE_DAYS = 7  # fecha_maxima, likewise
 MOST_PHONES = 10
 LONGEST_NAME = 200
+_PHONES = 5  # where a packed contact has its numbers
 LONGEST_VARIABLE = 500
 MOST_DAYS_LATE = 20_000
 MOST_INSTALMENTS = 1_000
@@ -139,24 +140,25 @@ class _Person:
         if self.latest is None or due > self.latest:
             self.latest, self.days_at_latest = due, days_late
 
-    def debt(self) -> Debt | None:
+    def debt(self) -> Packed | None:
         """The sum over its rows; None if no row had an amount."""
         if self.currency is None:
             return None
-        return Debt(
+        days_late = self.days_at_oldest
+        return (
             self.total_minor,
             self.currency,
             self.instalments,
-            self.oldest,
-            self.latest,
-            None if self.days_at_oldest is None else max(0, self.days_at_oldest),
-            self.deadline or _after(self.latest, self.days_at_latest, DEADLINE_DAYS),
-            self.final_deadline or _after(self.oldest, self.days_at_oldest, FINAL_DEADLINE_DAYS),
+            ordinal(self.oldest),
+            ordinal(self.latest),
+            None if days_late is None else max(0, days_late),
+            ordinal(self.deadline) or _after(self.latest, self.days_at_latest, DEADLINE_DAYS),
+            ordinal(self.final_deadline) or _after(self.oldest, days_late, FINAL_DEADLINE_DAYS),
         )
 
 
-def _after(due: date | None, days_late: int | None, days: int) -> date | None:
-    return due + timedelta(days=days_late + days) if due is not None and days_late is not None else None
+def _after(due: date | None, days_late: int | None, days: int) -> int | None:
+    return due.toordinal() + days_late + days if due is not None and days_late is not None else None
 
 
 def choose_use_case(columns: Columns, request: Request) -> UseCaseId:
@@ -183,8 +185,8 @@ def choose_use_case(columns: Columns, request: Request) -> UseCaseId:
     return chosen
 
 
-def gather(table: Table, columns: Columns, use_case: UseCaseId, request: Request) -> ParsedFile:
-    """Read every row of the table."""
+def gather(table: Table, columns: Columns, use_case: UseCaseId, request: Request) -> Packed:
+    """Read every row of the table; `packing.unpack` makes a ParsedFile of it."""
     return _Gathering(columns, use_case, request).run(table)
 
 
@@ -201,7 +203,7 @@ class _Gathering:
         self.required = USE_CASES[use_case].required
         self.persons: dict[str, _Person] = {}
         self.seen: dict[object, _Person] = {}
-        self.rejected: list[Rejection] = []
+        self.rejected: list[tuple[int, str | None, str, str]] = []
         self.warnings: list[str] = list(columns.warnings)
         self.warnings_unlisted = 0
         self.rows = 0
@@ -229,7 +231,7 @@ class _Gathering:
         group = self.columns.fields.get(target)
         return group[0] if group else None
 
-    def run(self, table: Table) -> ParsedFile:
+    def run(self, table: Table) -> Packed:
         for number, cells in _filled(table.rows, len(table.headers)):
             self.rows += 1
             if self.rows > self.request.limits.rows:
@@ -243,10 +245,10 @@ class _Gathering:
             self.warnings.append(say("future_dates", self.language, count=self.future))
         if self.warnings_unlisted:
             self.warnings.append(say("more_warnings", self.language, count=self.warnings_unlisted))
-        self.rejected.sort(key=lambda rejection: rejection.row)
-        return ParsedFile(
-            self.use_case,
-            self.country,
+        self.rejected.sort(key=itemgetter(0))
+        return (
+            self.use_case.value,
+            self.country.value,
             self.rows,
             contacts,
             self.merged,
@@ -351,7 +353,7 @@ class _Gathering:
             value = cells[column.index]
             if value == "" or value is None:
                 continue
-            if chile and (quick := plain_chilean_mobile(value)):
+            if chile and (quick := plain_chilean(value)):
                 phones.append(quick)
                 continue
             numbers, problems = _parse_phones_once(value, self.country, kind)
@@ -480,7 +482,7 @@ class _Gathering:
         if sum(isinstance(cell, str) and cell.strip() in headers for cell in cells) >= 2:
             code = "repeated_header"
         error = say(code, self.language, **rejection.values)
-        self.rejected.append(Rejection(number, rejection.column, shorten(cell_text(rejection.value)), error))
+        self.rejected.append((number, rejection.column, shorten(cell_text(rejection.value)), error))
 
     def _warn(
         self, number: int, column: Column, value: object, code: str, left_out: bool = True, **values: object
@@ -505,7 +507,7 @@ class _Gathering:
         else:
             self.warnings_unlisted += 1
 
-    def _contacts(self) -> list[Contact]:
+    def _contacts(self) -> list[Packed]:
         self.seen.clear()
         contacts = []
         for person in self.persons.values():
@@ -516,9 +518,8 @@ class _Gathering:
                 continue
             document = person.document
             contacts.append(
-                Contact(
+                (
                     tuple(person.rows),
-                    self.country,
                     person.person_id,
                     document.number if document else None,
                     document.label if document else None,
@@ -526,8 +527,8 @@ class _Gathering:
                     tuple(person.phones),
                     person.company,
                     person.debt(),
-                    person.offer,
-                    person.variables,
+                    person.offer or None,
+                    person.variables or None,
                 )
             )
         return contacts
@@ -537,13 +538,13 @@ class _Gathering:
         self.merged -= len(person.rows) - 1
         column = self.columns.fields[missing][0].header
         error = say(f"blank_{missing.value}", self.language)
-        self.rejected += [Rejection(row, column, "", error) for row in person.rows]
+        self.rejected += [(row, column, "", error) for row in person.rows]
 
-    def _warn_of_shared_phones(self, contacts: Sequence[Contact]) -> None:
+    def _warn_of_shared_phones(self, contacts: Sequence[Packed]) -> None:
         seen: set[str] = set()
         shared: set[str] = set()
         for contact in contacts:
-            for phone in contact.phones:
+            for phone in contact[_PHONES]:
                 if phone in seen:
                     shared.add(phone)
                 else:

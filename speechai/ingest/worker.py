@@ -20,10 +20,10 @@ from typing import Any
 
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.ingest import archive, columns, rows, sheet
-from speechai.ingest.contacts import FileError, ParsedFile
+from speechai.ingest.contacts import FileError
 from speechai.ingest.limits import Limits
 from speechai.ingest.messages import file_error, say, shorten
-from speechai.ingest.packing import pack
+from speechai.ingest.packing import Packed
 
 _EXTENSIONS = {
     "xlsx": (".xlsx", ".xlsm"),
@@ -32,8 +32,8 @@ _EXTENSIONS = {
 }
 
 
-def parse(path: Path, filename: str, mapping: dict[str, str] | None, request: rows.Request) -> ParsedFile:
-    """The whole way from a file to its contacts, in this process and without its limits."""
+def parse(path: Path, filename: str, mapping: dict[str, str] | None, request: rows.Request) -> Packed:
+    """The whole way from a file to its contacts, in the process that calls it and without its limits."""
     language, limits = request.language, request.limits
     kind = archive.inspect(path, limits, language)
     table = sheet.open_table(path, kind, mapping, limits, language)
@@ -75,7 +75,7 @@ def _answer(asked: dict[str, Any], limits: Limits) -> tuple[Any, ...]:
         limits=limits,
     )
     try:
-        return ("parsed", pack(parse(Path(asked["path"]), asked["filename"], asked["mapping"], request)))
+        return ("parsed", parse(Path(asked["path"]), asked["filename"], asked["mapping"], request))
     except FileError as error:
         return ("file_error", error.code, error.message)
     except MemoryError:

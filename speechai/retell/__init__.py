@@ -1,0 +1,1 @@
+"""The provider: client, webhook signature, and a simulator of it."""

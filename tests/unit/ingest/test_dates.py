@@ -18,7 +18,7 @@ THE_DAY = date(2025, 8, 14)
     "cell",
     [
         THE_DAY,
-        datetime(2025, 8, 14, 13, 30),  # noqa: DTZ001 - Excel has no zones
+        datetime(2025, 8, 14, 13, 30),  # Excel has no zones
         45883,
         45883.0,
         45883.75,
@@ -77,7 +77,6 @@ def test_the_day_comes_first() -> None:
         ("14/08/2999", "date_absurd"),
         (date(1900, 1, 1), "date_absurd"),
         (30.0, "date_absurd"),
-        ("20102010", "date_form"),
     ],
 )
 def test_refused(cell: object, code: str) -> None:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechai.catalog.use_cases import Country
-from speechai.ingest.phones import LineKind, parse_phones, plain_chilean_mobile
+from speechai.ingest.phones import LineKind, parse_phones, plain_chilean
 
 U, M, L = LineKind.UNKNOWN, LineKind.MOBILE, LineKind.LANDLINE
 
@@ -347,8 +347,9 @@ def test_the_short_way_agrees_with_phonenumbers(region: str, national: int) -> N
         assert (written in good) == (personal or mobile)
 
 
-def test_the_short_way_takes_only_plain_mobiles() -> None:
-    assert plain_chilean_mobile("987654321") == plain_chilean_mobile(56987654321.0) == "+56987654321"
-    assert plain_chilean_mobile("222345678") is None
-    assert plain_chilean_mobile(True) is None
-    assert plain_chilean_mobile("999999999") is None
+def test_the_short_way_takes_only_plain_numbers() -> None:
+    assert plain_chilean("987654321") == plain_chilean(56987654321.0) == "+56987654321"
+    assert plain_chilean(" 0222345678-") == plain_chilean("22345678") == "+56222345678"
+    assert plain_chilean("51234567") is None
+    assert plain_chilean(True) is None
+    assert plain_chilean("999999999") is None

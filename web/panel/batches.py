@@ -1,0 +1,178 @@
+"""Batches: the list, and one as it lives."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import current_app, flash, redirect, render_template, request, url_for
+from werkzeug.wrappers import Response
+
+from speechai.core.calendar import closed_reason, next_opening
+from speechai.core.model import ZONE_OF_COUNTRY, Batch
+from speechai.core.states import BatchState, JobState
+from speechai.operation import batches as operation
+from speechai.operation import jobs
+from speechai.operation.batches import BatchNotFoundError, MoveRefusedError
+from web.context import services
+from web.language import current, text
+from web.panel import show
+from web.panel.blueprint import blueprint
+from web.panel.markup import bar_segments
+from web.problems import Problem
+
+PAGE = 20
+PEOPLE = 25
+LATEST = 8
+REJECTED = 200
+
+
+@blueprint.get("/")
+def batches() -> str:
+    """Every batch, newest first."""
+    made = services()
+    before = request.args.get("before") or None
+    found = made.store.batches.page(limit=PAGE + 1, before=before)
+    shown = [operation.describe(made, document) for document in found[:PAGE]]
+    older = shown[-1]["batch_id"] if len(found) > PAGE else None
+    return render_template(
+        "panel/batches.html", batches=shown, older=older, before=before, zone=made.settings.zone
+    )
+
+
+@blueprint.get("/batches/<batch_id>")
+def batch(batch_id: str) -> str:
+    """One batch: numbers, outcomes, waves, people."""
+    return render_template("panel/batch.html", **_view(batch_id))
+
+
+@blueprint.get("/panel/batches/<batch_id>.json")
+def batch_live(batch_id: str) -> Response:
+    """The same, for the page that is open: numbers as text, and the tables that change."""
+    view = _view(batch_id)
+    parts = {
+        name: render_template(f"panel/parts/{name}.html", **view)
+        for name in ("head", "notice", "outcomes", "waves", "latest", "people")
+    }
+    bar = [{"state": part.state, "x": part.x, "width": part.width} for part in bar_segments(view["counts"])]
+    body = {"status": view["batch"]["status"], "text": view["numbers"], "bar": bar, "parts": parts}
+    return current_app.json.response(body)
+
+
+@blueprint.post("/batches/<batch_id>/<any(start, pause, resume, cancel):move>")
+def move_batch(batch_id: str, move: str) -> Response:
+    """What its buttons do."""
+    made = services()
+    try:
+        if move == "start":
+            when = request.form.get("when")
+            operation.start(made, batch_id, "now" if when == "now" else "next_wave")
+        elif move == "pause":
+            operation.pause(made, batch_id)
+        elif move == "resume":
+            operation.resume(made, batch_id)
+        else:
+            operation.cancel(made, batch_id)
+    except BatchNotFoundError:
+        raise _no_batch() from None
+    except MoveRefusedError as error:
+        flash(text("batch.refused", state=text(f"batch.{error.state.value}")), "error")
+    return redirect(url_for("panel.batch", batch_id=batch_id), 303)
+
+
+@blueprint.get("/batches/<batch_id>/cancel")
+def confirm_cancel(batch_id: str) -> str:
+    """Asked once more: it cannot be undone."""
+    found = _described(batch_id)
+    left = found["counts"]["pending"] + found["counts"]["suspended"]
+    return render_template("panel/cancel.html", batch=found, left=left)
+
+
+@blueprint.get("/batches/<batch_id>/rejected")
+def rejected(batch_id: str) -> str:
+    """The rows of the file that became nothing, each with its reason."""
+    found = _described(batch_id)
+    after = request.args.get("after", type=int, default=0)
+    rows = list(services().store.batches.rejections(batch_id, limit=REJECTED + 1, after=max(0, after)))
+    more = rows[REJECTED - 1]["row"] if len(rows) > REJECTED else None
+    return render_template("panel/rejected.html", batch=found, rows=rows[:REJECTED], more=more)
+
+
+def _described(batch_id: str) -> dict[str, Any]:
+    try:
+        return operation.view(services(), batch_id)
+    except BatchNotFoundError:
+        raise _no_batch() from None
+
+
+def _no_batch() -> Problem:
+    return Problem(404, text("http.no_batch"))
+
+
+def _view(batch_id: str) -> dict[str, Any]:
+    made = services()
+    found = _described(batch_id)
+    batch = made.store.batches.get(batch_id)
+    if batch is None:
+        raise _no_batch()
+    promised = made.store.jobs.promised(batch_id)
+    status, after = _status_of_query(), request.args.get("after") or None
+    people = made.store.jobs.page(batch_id=batch_id, status=status, limit=PEOPLE + 1, after=after)
+    return {
+        "batch": found,
+        "counts": found["counts"],
+        "states": [state.value for state in JobState],
+        "numbers": _numbers(found, promised),
+        "zone": batch.zone,
+        "closed": _closed(batch),
+        "waves": made.store.waves.of_batch(batch_id, limit=12),
+        "latest": made.store.attempts.latest(batch_id, LATEST),
+        "people": [jobs.listed(document) for document in people[:PEOPLE]],
+        "people_zone": ZONE_OF_COUNTRY[batch.country],
+        "more": people[PEOPLE - 1]["_id"] if len(people) > PEOPLE else None,
+        "status": status.value if status else None,
+        "after": after,
+    }
+
+
+def _status_of_query() -> JobState | None:
+    value = request.args.get("status")
+    return JobState(value) if value in set(JobState) else None
+
+
+def _numbers(found: dict[str, Any], promised: dict[str, Any]) -> dict[str, str]:
+    """Every number of the page that changes, as it is written there."""
+    language = current()
+    counts = found["counts"]
+    final = sum(counts[state.value] for state in JobState if state.is_final)
+    amounts = " + ".join(
+        show.money(amount, currency, language) for currency, amount in sorted(promised["amounts"].items())
+    )
+    return {
+        **{f"count.{state}": show.number(count, language) for state, count in counts.items()},
+        "percent": f"{100 * final // found['jobs'] if found['jobs'] else 0} %",
+        "finished": text(
+            "batch.finished",
+            final=show.number(final, language),
+            jobs=show.number(found["jobs"], language),
+        ),
+        "in_flight": show.number(found["in_flight"], language),
+        "rings": show.number(found["rings"], language),
+        "talked": show.duration(found["talk_seconds"]),
+        "cost": show.usd(found["cost_cents"], language),
+        "promises": show.number(promised["promises"], language),
+        "promised": amounts,
+        "contacts_today": f"{found['contacts_today']} / {found['daily_contacts']}",
+    }
+
+
+def _closed(batch: Batch) -> dict[str, Any] | None:
+    """Why nobody of a running batch can be called at this hour, and until when."""
+    made = services()
+    if batch.status is not BatchState.RUNNING:
+        return None
+    policy, instant = made.rulebook(batch).policy, made.clock.now()
+    zone = ZONE_OF_COUNTRY[batch.country]
+    why = closed_reason(policy, instant, zone, batch.country)
+    if why is None:
+        return None
+    return {"why": why, "until": next_opening(policy, instant, zone, batch.country), "zone": zone}

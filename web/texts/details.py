@@ -1,0 +1,62 @@
+"""The rules explain themselves in English; here is how each of their sentences reads in Spanish."""
+
+from __future__ import annotations
+
+import re
+
+from speechai.operation.uploads import Language
+
+_SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
+    (re.compile(pattern), spanish)
+    for pattern, spanish in (
+        (r"not stopped", "no está detenido"),
+        (r"stopped by (.+)", r"detenido por \1"),
+        (r"the batch is draft", "la campaña es un borrador"),
+        (r"the batch is running", "la campaña está en curso"),
+        (r"the batch is paused", "la campaña está en pausa"),
+        (r"the batch is completed", "la campaña está terminada"),
+        (r"(?:the batch|its batch) is cancelled", "la campaña está cancelada"),
+        (r"the batch's provider", "el proveedor de la campaña"),
+        (r"the batch was made for another provider", "la campaña se hizo para otro proveedor"),
+        (
+            r"policy (\S+) is only for a provider on this machine",
+            r"la política \1 sólo vale con un proveedor en esta máquina",
+        ),
+        (r"policy (\S+)", r"política \1"),
+        (r"(\d+) usable numbers", r"\1 números que sirven"),
+        (r"(\d+) of (\d+) attempts used", r"\1 de \2 llamadas hechas"),
+        (r"(\d+) of (\d+) days without an answer", r"\1 de \2 días sin respuesta"),
+        (r"(\d+) of (\d+) calls used today", r"\1 de \2 llamadas hechas hoy"),
+        (r"due", "ya es hora"),
+        (r"not before (.+)", r"no antes de \1"),
+        (r"open", "dentro del horario"),
+        (r"(\S+) is a public holiday: (.+)", r"\1 es feriado: \2"),
+        (r"\w+ ([\d:]+) in (\S+) is outside (.+)", r"las \1 en \2 están fuera de \3"),
+        (r"no other call is open", "no hay otra llamada abierta"),
+        (
+            r"another call to this person or number is open",
+            "hay otra llamada abierta a esta persona o número",
+        ),
+        (r"has a place among the day's contacts", "tiene lugar entre las personas del día"),
+        (r"the day's (\d+) contacts are taken", r"los \1 lugares del día están tomados"),
+        (r"this person opted out", "la persona pidió no ser llamada"),
+        (r"the job is in_progress", "se le está llamando"),
+        (r"the job is (?:done|failed)", "el contacto ya está concluido"),
+        (r"the job is suspended", "el contacto está suspendido"),
+        (r"pending", "pendiente"),
+        (r"in_progress", "en llamada"),
+        (r"suspended(.*)", r"suspendido\1"),
+        (r"done(.*)", r"listo\1"),
+        (r"failed(.*)", r"sin éxito\1"),
+    )
+)
+
+
+def detail_in(language: Language, detail: str) -> str:
+    """A rule's sentence in the language; one that is not known here stays as it is."""
+    if language == "en":
+        return detail
+    for pattern, spanish in _SPANISH:
+        if found := pattern.fullmatch(detail):
+            return found.expand(spanish)
+    return detail
