@@ -19,7 +19,7 @@ PROBLEM_JSON = "application/problem+json"
 _FOR_PROGRAMS = ("/api/", "/webhooks/", "/health")
 
 
-class Problem(Exception):
+class ProblemError(Exception):
     """A refusal with its reason: `detail` is for whoever reads it, `more` for whoever parses it."""
 
     def __init__(self, status: int, detail: str, **more: Any) -> None:
@@ -58,7 +58,7 @@ def answer_for(status: int, detail: str, **more: Any) -> Response:
     return Response(page, status, mimetype="text/html")
 
 
-def _on_problem(error: Problem) -> Response:
+def _on_problem(error: ProblemError) -> Response:
     return answer_for(error.status, error.detail, **error.more)
 
 
@@ -86,15 +86,13 @@ def _on_database_error(error: StoreError) -> Response:
 
 def _on_unexpected(error: Exception) -> Response:
     error_id = uuid.uuid4().hex
-    log.error(
-        "unexpected error", exc_info=error, extra={"error_id": error_id, "endpoint": request.endpoint}
-    )
+    log.error("unexpected error", exc_info=error, extra={"error_id": error_id, "endpoint": request.endpoint})
     return answer_for(500, text("http.500", error_id=error_id), error_id=error_id)
 
 
 def register(app: Flask) -> None:
     """Let every error of the app leave as one of these."""
-    app.register_error_handler(Problem, _on_problem)
+    app.register_error_handler(ProblemError, _on_problem)
     app.register_error_handler(HTTPException, _on_http_error)
     app.register_error_handler(StoreError, _on_database_error)
     app.register_error_handler(Exception, _on_unexpected)

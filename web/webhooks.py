@@ -11,10 +11,9 @@ from speechai.operation import webhooks
 from speechai.retell import webhook
 from speechai.settings import Settings
 from web.context import services
-from web.problems import Problem
+from web.problems import ProblemError
 
 MAX_BYTES = 10 * 1024 * 1024
-SIGNATURE = "X-Retell-Signature"
 
 blueprint = Blueprint("webhooks", __name__)
 
@@ -26,9 +25,12 @@ def retell() -> Response:
     made = services()
     body = request.get_data(cache=False)
     key = _key(made.settings)
-    header = request.headers.get(SIGNATURE)
-    if not key or not header or not webhook.verify(body, key, header, made.clock.now()):
-        raise Problem(401, "the signature is missing, wrong or too old")
+    if not key:
+        raise ProblemError(401, "there is no key to verify signatures with")
+    try:
+        webhook.verify(body, key, request.headers.get(webhook.HEADER), made.clock.now())
+    except webhook.SignatureError as error:
+        raise ProblemError(401, str(error)) from None
     event, call = _read(body)
     webhooks.receive(made, event, call)
     return Response(status=204)
@@ -43,9 +45,9 @@ def _read(body: bytes) -> tuple[str, dict[str, Any]]:
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):
-        raise Problem(400, "the body is not JSON") from None
+        raise ProblemError(400, "the body is not JSON") from None
     event = message.get("event") if isinstance(message, dict) else None
     call = message.get("call") if isinstance(message, dict) else None
     if not isinstance(event, str) or not isinstance(call, dict):
-        raise Problem(400, "the body needs an event and a call")
+        raise ProblemError(400, "the body needs an event and a call")
     return event, call

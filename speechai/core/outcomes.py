@@ -146,6 +146,14 @@ def awaits_analysis(call: Mapping[str, Any]) -> bool:
     return BY_DISCONNECTION.get(str(call.get("disconnection_reason"))) is None
 
 
+def lacks_details(call: Mapping[str, Any]) -> bool:
+    """Whether an answered call still misses its cost or its analysis: both come some time after its end."""
+    if not (call.get("start_timestamp") or call.get("duration_ms")):
+        return False
+    analysed = bool(call.get("call_analysis")) or call.get("call_status") != "ended"
+    return not (call.get("call_cost") and analysed)
+
+
 def captured(call: Mapping[str, Any]) -> Captured:
     """What the agent captured, from the call's variables and from its analysis (the analysis wins)."""
     analysis = _mapping(call.get("call_analysis"))

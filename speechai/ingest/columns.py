@@ -51,6 +51,8 @@ ALIASES: dict[Field, tuple[str, ...]] = {
         "telefono residencial",
         "telefono fijo",
         "telefono particular",
+        "residencial",
+        "fijo",
         "telefono",
         "telefonos",
         "telefono alternativo",

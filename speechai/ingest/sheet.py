@@ -59,7 +59,7 @@ def _open_workbook(path: Path, mapped: frozenset[str], limits: Limits, language:
         if meta.typ is not SheetTypeEnum.WorkSheet:
             continue
         sheet = book.get_sheet_by_name(meta.name)
-        if sheet.total_width > limits.columns and sheet.width > limits.columns:
+        if sheet.end and sheet.end[1] >= limits.columns:
             raise file_error("too_many_columns", language, limit=limits.columns)
         fields, table = _sheet_table(sheet, mapped)
         if table and fields >= 2:
@@ -87,7 +87,8 @@ def _sheet_table(sheet: CalamineSheet, mapped: frozenset[str]) -> tuple[int, Tab
     ends = [bottom for (top, _), (bottom, _) in merged if top <= position <= bottom < len(first)]
     position = max([position, *ends])
     rows = enumerate(sheet.iter_rows(), start=1)
-    return fields, Table(_headers(first[position]), islice(rows, position + 1, None), [])
+    headers = _headers(first[position])[sheet.start[1] :]  # iter_rows leaves out empty columns on the left
+    return fields, Table(headers, islice(rows, position + 1, None), [])
 
 
 def _fill_merged(

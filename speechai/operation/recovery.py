@@ -16,9 +16,9 @@ from speechai.core.states import AttemptState, JobState
 from speechai.operation.dialing import gather_facts, give_back, placed, post
 from speechai.operation.dispatching import dispatch
 from speechai.operation.services import Services
-from speechai.operation.settling import conclude, end_call, is_ready, review, settle
+from speechai.operation.settling import conclude, end_call, is_ready, observe, review, settle
 from speechai.operation.waves import finish_wave, open_waves
-from speechai.retell.errors import ProviderError
+from speechai.retell.errors import NotFound, ProviderError
 
 log = logging.getLogger(__name__)
 
@@ -37,6 +37,7 @@ def sweep(services: Services) -> dict[str, int]:
         "unknown": _unknown_attempts,
         "calls": _forgotten_calls,
         "jobs": _stranded_jobs,
+        "details": _missing_details,
         "slots": _leaked_slots,
         "suspended": lambda services: services.store.jobs.resume_suspended(services.clock.now()),
         "waves": _unfinished_waves,
@@ -158,6 +159,24 @@ def _stranded_jobs(services: Services) -> int:
         elif job.status is JobState.IN_PROGRESS:
             services.store.jobs.extend_lease(job.id, attempt.id, services.settings.lease_seconds)
     return healed
+
+
+def _missing_details(services: Services) -> int:
+    """Settled calls whose cost or analysis had not come yet: ask for it, reopen nothing."""
+    found = services.store.attempts.awaiting_details(services.clock.now())
+    for attempt in found:
+        try:
+            call = services.provider.get_call(attempt.call_id or "")
+        except NotFound:
+            call = {}
+        except ProviderError as error:
+            log.warning(
+                "could not ask for the call's details",
+                extra={"attempt_id": attempt.id, "error": str(error)},
+            )
+            continue
+        observe(services, attempt, call)
+    return len(found)
 
 
 def _leaked_slots(services: Services) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -22,6 +22,7 @@ from speechai.core.outcomes import (
     captured,
     classify,
     is_terminal,
+    lacks_details,
     merge_calls,
     rang,
 )
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 ANALYSIS_LOOKS = 4  # polling intervals to wait for a call's analysis …
 ANALYSIS_GRACE_SECONDS = 30.0  # … but at least so long; it usually comes after 2 to 30 s, sometimes never
+
+DETAILS_AFTER = timedelta(seconds=5)  # cost and analysis usually come within seconds of the end …
+DETAILS_FOR = timedelta(hours=1)  # … and what has not come in an hour is not waited for
 
 # What of the provider's answer the documented `call_result.summary` holds; all of it is in `call_logs`.
 SUMMARY_FIELDS = (
@@ -109,17 +113,26 @@ def settle(services: Services, attempt: Attempt) -> bool:
                 "disconnection_reason": attempt.call.get("disconnection_reason"),
             },
         )
+    instant = services.clock.now()
     settled = services.store.attempts.settle(
         attempt.id,
         outcome,
         rang=rang(attempt.call),
         cost_cents=cost_cents(attempt.call),
         call=attempt.call,
-        instant=services.clock.now(),
+        instant=instant,
+        details_due=_details_due(attempt.call, instant, instant),
     )
     end_call(services, attempt.id)
     conclude(services, attempt.id)
     return settled
+
+
+def _details_due(call: Mapping[str, Any], settled_at: datetime, instant: datetime) -> datetime | None:
+    """When to ask again for what is missing: at first soon, then less and less often, and not for ever."""
+    if not lacks_details(call) or instant - settled_at > DETAILS_FOR:
+        return None
+    return instant + max(DETAILS_AFTER, instant - settled_at)
 
 
 def review(services: Services, attempt: Attempt) -> None:
@@ -230,9 +243,10 @@ def _stored(amount: Decimal) -> Any:
 
 def _amend(services: Services, attempt: Attempt, call: dict[str, Any], instant: datetime) -> None:
     """Later analysis, cost and captured variables add to a settled attempt; nothing is reopened."""
+    due = _details_due(call, attempt.settled_at or instant, instant)
+    services.store.attempts.amend(attempt.id, call, cost_cents(call), instant, due)
     if call == attempt.call:
         return
-    services.store.attempts.amend(attempt.id, call, cost_cents(call), instant)
     job = services.store.jobs.get(attempt.job_id)
     if job is None or job.status is JobState.IN_PROGRESS:
         return

@@ -272,9 +272,14 @@ class AttemptRepository:
         cost_cents: Decimal,
         call: Document | None,
         instant: datetime,
+        details_due: datetime | None = None,
     ) -> bool:
-        """→ settled, once. A dial that rang nothing gives its places back."""
+        """→ settled, once. A dial that rang nothing gives its places back.
+
+        `details_due`: when to ask for the cost or analysis that is still missing.
+        """
         changes: Document = {
+            "details_due": details_due,
             "outcome": outcome.value,
             "uses_place": rang,
             "cost_cents": money(cost_cents),
@@ -310,12 +315,29 @@ class AttemptRepository:
                 {"$set": {"call": call, "seen_at": instant}},
             )
 
-    def amend(self, attempt_id: str, call: Document, cost_cents: Decimal, instant: datetime) -> None:
+    def amend(
+        self,
+        attempt_id: str,
+        call: Document,
+        cost_cents: Decimal,
+        instant: datetime,
+        details_due: datetime | None,
+    ) -> None:
         """A settled attempt's later analysis or cost: kept, without reopening it."""
+        changes = {
+            "call": call,
+            "cost_cents": money(cost_cents),
+            "amended_at": instant,
+            "details_due": details_due,
+        }
         self._attempts.update_one(
-            {"_id": attempt_id, "status": AttemptState.SETTLED.value},
-            {"$set": {"call": call, "cost_cents": money(cost_cents), "amended_at": instant}},
+            {"_id": attempt_id, "status": AttemptState.SETTLED.value}, {"$set": changes}
         )
+
+    def awaiting_details(self, instant: datetime, limit: int = 200) -> list[Attempt]:
+        """Settled attempts whose missing cost or analysis should be asked for by now."""
+        found = self._attempts.find({"details_due": {"$lte": instant}})
+        return [_attempt(row) for row in found.sort("details_due", ASCENDING).limit(limit)]
 
     def extend_lease(self, attempt_id: str, seconds: float) -> None:
         """Its owner is alive: the lease runs from now."""

@@ -90,6 +90,11 @@ def attempt_indexes() -> list[IndexModel]:
             unique=True,
             partialFilterExpression={"call_id": {"$type": "string"}},
         ),
+        IndexModel(
+            [("details_due", ASCENDING)],
+            name="details",
+            partialFilterExpression={"details_due": {"$type": "date"}},
+        ),
         IndexModel([("job_id", ASCENDING), ("reserved_at", ASCENDING)], name="job"),
         IndexModel([("batch_id", ASCENDING), ("reserved_at", ASCENDING)], name="batch"),
         IndexModel(
@@ -117,7 +122,7 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         ],
         "rejections": [IndexModel([("batch_id", ASCENDING), ("row", ASCENDING)], name="batch")],
         "users": [IndexModel([("email", ASCENDING)], name="email", unique=True)],
-        # files between preview and confirmation: the sweep forgets them after a day (a TTL would leave chunks)
+        # files between preview and confirmation; the sweep forgets them (a TTL would leave their chunks)
         "uploads.files": [IndexModel([("metadata.saved_at", ASCENDING)], name="expiry")],
     }
     return {name: db[name].create_indexes(models) for name, models in wanted.items()}

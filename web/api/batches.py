@@ -12,7 +12,7 @@ from speechai.operation.batches import BatchNotFoundError, MoveRefusedError
 from web.api.blueprint import blueprint, cursor_of_query, json_body, limit_of_query, page_of
 from web.context import services
 from web.language import text
-from web.problems import Problem
+from web.problems import ProblemError
 
 
 @blueprint.get("/batches")
@@ -35,7 +35,7 @@ def start_batch(batch_id: str) -> dict[str, Any]:
     """Start a draft, `now` or with the next wave."""
     when = json_body().get("when", "next_wave")
     if when not in ("now", "next_wave"):
-        raise Problem(422, text("option.choice", known="now, next_wave"), field="when")
+        raise ProblemError(422, text("option.choice", known="now, next_wave"), field="when")
     return _found(lambda: batches.start(services(), batch_id, when))
 
 
@@ -79,7 +79,7 @@ def row_cursor() -> int:
     """The cursor of rejected rows: the number of the last one shown."""
     value = request.args.get("cursor") or "0"
     if not value.isascii() or not value.isdigit() or len(value) > 9:
-        raise Problem(422, text("option.cursor"), field="cursor")
+        raise ProblemError(422, text("option.cursor"), field="cursor")
     return int(value)
 
 
@@ -89,10 +89,10 @@ def _found(operation: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     except BatchNotFoundError:
         raise _no_batch() from None
     except MoveRefusedError as error:
-        raise Problem(
+        raise ProblemError(
             409, text("batch.refused", state=text(f"batch.{error.state}")), state=error.state.value
         ) from error
 
 
-def _no_batch() -> Problem:
-    return Problem(404, text("http.no_batch"))
+def _no_batch() -> ProblemError:
+    return ProblemError(404, text("http.no_batch"))

@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, request
 
 from web.language import text
-from web.problems import Problem
+from web.problems import ProblemError
 
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 
@@ -19,7 +19,7 @@ def limit_of_query(default: int, most: int) -> int:
     """`limit`, 1 to `most`."""
     value = request.args.get("limit", str(default))
     if not value.isascii() or not value.isdigit() or len(value) > 9 or not 1 <= int(value) <= most:
-        raise Problem(422, text("option.count", least=1, most=most), field="limit")
+        raise ProblemError(422, text("option.count", least=1, most=most), field="limit")
     return int(value)
 
 
@@ -27,7 +27,7 @@ def cursor_of_query() -> str | None:
     """`cursor`, as an earlier page's `next_cursor` gave it."""
     value = request.args.get("cursor") or None
     if value and len(value) > MAX_CURSOR:
-        raise Problem(422, text("option.too_long", limit=MAX_CURSOR), field="cursor")
+        raise ProblemError(422, text("option.too_long", limit=MAX_CURSOR), field="cursor")
     return value
 
 
@@ -43,5 +43,5 @@ def json_body() -> dict[str, Any]:
         return {}
     body = request.get_json(force=True, silent=True)
     if not isinstance(body, dict):
-        raise Problem(400, text("http.json"))
+        raise ProblemError(400, text("http.json"))
     return body

@@ -14,7 +14,7 @@ from web.api.blueprint import blueprint, cursor_of_query, limit_of_query, page_o
 from web.auth import caller
 from web.context import services
 from web.language import text
-from web.problems import Problem
+from web.problems import ProblemError
 
 
 @blueprint.get("/jobs")
@@ -62,13 +62,13 @@ def status_of_query() -> JobState | None:
         return JobState(value) if value else None
     except ValueError:
         known = ", ".join(JobState)
-        raise Problem(422, text("option.choice", known=known), field="status") from None
+        raise ProblemError(422, text("option.choice", known=known), field="status") from None
 
 
 def _found(operation: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     try:
         return operation()
     except JobNotFoundError:
-        raise Problem(404, text("http.no_job")) from None
+        raise ProblemError(404, text("http.no_job")) from None
     except JobRefusedError as error:
-        raise Problem(409, str(error)) from error
+        raise ProblemError(409, str(error)) from error

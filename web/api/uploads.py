@@ -26,7 +26,7 @@ from web.auth import caller
 from web.context import services
 from web.incoming import kept_file, sent_file
 from web.language import accepted, translate
-from web.problems import Problem
+from web.problems import ProblemError
 from web.upload_options import BadOptionsError, read_options
 
 MAX_CONTACTS = 100_000
@@ -39,7 +39,7 @@ def upload_excel() -> Response:
     options = _options(request.form)
     sent = sent_file()
     if sent is None:
-        raise Problem(422, translate(options.language, "option.file"), field="file")
+        raise ProblemError(422, translate(options.language, "option.file"), field="file")
     uploaded, filename = sent
     with kept_file(uploaded) as path:
         result = _upload(path, filename, options)
@@ -63,11 +63,11 @@ def create_batch() -> Response:
 def write_contacts(path: Path, contacts: Any, language: Language) -> None:
     """JSON contacts as the file an operator would have uploaded: contact n is row n + 1."""
     if not isinstance(contacts, list) or not contacts or len(contacts) > MAX_CONTACTS:
-        raise Problem(422, translate(language, "option.contacts", most=MAX_CONTACTS), field="contacts")
+        raise ProblemError(422, translate(language, "option.contacts", most=MAX_CONTACTS), field="contacts")
     rows = [_cells(contact, number, language) for number, contact in enumerate(contacts)]
     columns = list(dict.fromkeys(name for row in rows for name in row))
     if len(columns) > MAX_COLUMNS:
-        raise Problem(422, translate(language, "option.columns", most=MAX_COLUMNS), field="contacts")
+        raise ProblemError(422, translate(language, "option.columns", most=MAX_COLUMNS), field="contacts")
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.DictWriter(file, columns, restval="", quoting=csv.QUOTE_ALL)
         writer.writeheader()
@@ -76,15 +76,17 @@ def write_contacts(path: Path, contacts: Any, language: Language) -> None:
 
 def _cells(contact: Any, number: int, language: Language) -> dict[str, str]:
     if not isinstance(contact, dict):
-        raise Problem(422, translate(language, "option.contact"), field=f"contacts[{number}]")
+        raise ProblemError(422, translate(language, "option.contact"), field=f"contacts[{number}]")
     cells: dict[str, str] = {}
     for name, value in contact.items():
         # Several numbers are several columns: "telefonos", "telefonos2", …
         values = value if isinstance(value, list) else [value]
         for place, item in enumerate(values, start=1):
             if isinstance(item, dict | list):
-                raise Problem(
-                    422, translate(language, "option.contact"), field=f"contacts[{number}].{name}"[:MAX_COLUMNS]
+                raise ProblemError(
+                    422,
+                    translate(language, "option.contact"),
+                    field=f"contacts[{number}].{name}"[:MAX_COLUMNS],
                 )
             cells[name if place == 1 else f"{name}{place}"] = cell_text(item)
     return cells
@@ -112,20 +114,20 @@ def _options(given: Mapping[str, Any]) -> UploadOptions:
     except BadOptionsError as error:
         field, detail = next(iter(error.errors.items()))
         errors = [{"field": name, "detail": message} for name, message in error.errors.items()]
-        raise Problem(422, detail, field=field, errors=errors) from error
+        raise ProblemError(422, detail, field=field, errors=errors) from error
 
 
 def _upload(path: Path, filename: str, options: UploadOptions) -> UploadResult:
     try:
         return upload(services(), path, filename, options)
     except UploadRefusedError as error:
-        raise Problem(422, error.message, field=error.field) from error
+        raise ProblemError(422, error.message, field=error.field) from error
     except FileError as error:
         status = 413 if error.code == "too_large" else 422
-        raise Problem(status, error.message, field="file", code=error.code) from error
+        raise ProblemError(status, error.message, field="file", code=error.code) from error
     except SameFileError as error:
         detail = translate(options.language, "upload.same_file", batch=error.batch_id)
-        raise Problem(409, detail, batch_id=error.batch_id) from error
+        raise ProblemError(409, detail, batch_id=error.batch_id) from error
 
 
 def _json(body: dict[str, Any], status: int) -> Response:

@@ -18,7 +18,7 @@ from web.language import current, text
 from web.panel import show
 from web.panel.blueprint import blueprint
 from web.panel.markup import bar_segments
-from web.problems import Problem
+from web.problems import ProblemError
 
 PAGE = 20
 PEOPLE = 25
@@ -104,8 +104,8 @@ def _described(batch_id: str) -> dict[str, Any]:
         raise _no_batch() from None
 
 
-def _no_batch() -> Problem:
-    return Problem(404, text("http.no_batch"))
+def _no_batch() -> ProblemError:
+    return ProblemError(404, text("http.no_batch"))
 
 
 def _view(batch_id: str) -> dict[str, Any]:

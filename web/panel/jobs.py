@@ -17,7 +17,7 @@ from web.auth import caller
 from web.context import services
 from web.language import current, text
 from web.panel.blueprint import blueprint
-from web.problems import Problem
+from web.problems import ProblemError
 from web.texts.details import detail_in
 
 _LINE = re.compile(r"^(Agent|User|Transfer Target): ?(.*)$")
@@ -67,8 +67,8 @@ def move_job(job_id: str, move: str) -> Response:
     return redirect(url_for("panel.job", job_id=job_id), 303)
 
 
-def _no_job() -> Problem:
-    return Problem(404, text("http.no_job"))
+def _no_job() -> ProblemError:
+    return ProblemError(404, text("http.no_job"))
 
 
 def spoken(call: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from werkzeug.wrappers import Response
 from web.auth import Throttle, verify_login
 from web.language import LANGUAGES, text
 from web.panel.blueprint import blueprint, safe_target
-from web.problems import Problem
+from web.problems import ProblemError
 
 
 @blueprint.get("/login")
@@ -52,7 +52,7 @@ def logout() -> Response:
 def switch_language(code: str) -> Response:
     """Spanish or English from here on."""
     if code not in LANGUAGES:
-        raise Problem(404, text("http.404"))
+        raise ProblemError(404, text("http.404"))
     session["language"] = code
     return redirect(safe_target(request.args.get("next"), url_for("panel.batches")), 303)
 

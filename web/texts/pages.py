@@ -202,7 +202,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "job.may_at": ("Se podrá desde el {when}.", "From {when} on."),
     "job.retry": ("Llamar de nuevo", "Call again"),
     "job.cancel": ("No llamar más", "Stop calling"),
-    "job.retried": ("Se llamará en cuanto las reglas lo permitan.", "Will be called as soon as the rules allow."),
+    "job.retried": (
+        "Se llamará en cuanto las reglas lo permitan.",
+        "Will be called as soon as the rules allow.",
+    ),
     "job.cancelled": ("No se llamará más por esta campaña.", "Will not be called by this batch any more."),
     "job.times_in": ("Horas de {zone}", "Times in {zone}"),
     "job.places": ("Cuenta en el día", "Counts in the day"),

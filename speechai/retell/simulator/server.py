@@ -55,7 +55,7 @@ def run(options: Options) -> None:
     _Server(options).run()
 
 
-class _Server(BaseApplication):
+class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, options: Options) -> None:
         self._options = options
         super().__init__()

@@ -75,7 +75,7 @@ def test_a_zip_bomb_whose_headers_lie(tmp_path: Path) -> None:
         archive.fp.write(local + name + data)  # type: ignore[union-attr]
         archive.start_dir = archive.fp.tell()  # type: ignore[union-attr]
         info.header_offset, info.compress_size, info.file_size = offset, len(data), 100
-        info.compress_type = zipfile.ZIP_DEFLATED
+        info.compress_type, info.CRC = zipfile.ZIP_DEFLATED, 0
         archive.filelist.append(info)
         archive.NameToInfo[info.filename] = info
         archive._didModify = True  # type: ignore[attr-defined]
@@ -112,12 +112,18 @@ def test_too_many_rows_and_columns(tmp_path: Path) -> None:
 
 
 def test_formulas_give_their_saved_values(tmp_path: Path) -> None:
-    saved = text_row(1, HEADER) + (
-        '<row r="2"><c r="A2" t="str"><f>A9</f><v>12345678-5</v></c><c r="B2" t="str"><f>B9</f><v>Ana Soto</v></c>'
-        '<c r="C2"><f>C9</f><v>987654321</v></c><c r="D2"><f>SUM(D8:D9)</f><v>40100</v></c></row>'
-        '<row r="3"><c r="A3" t="str"><f>A9</f><v>16144647-2</v></c><c r="B3" t="str"><f>B9</f><v>Eva Soto</v></c>'
-        '<c r="C3"><f>C9</f><v>987654322</v></c><c r="D3"><f>SUM(D8:D9)</f></c></row>'
-        '<row r="4"><c r="A4" t="e"><f>1/0</f><v>#DIV/0!</v></c><c r="B4" t="str"><f>B9</f><v>Eva Soto</v></c></row>'
+    def row(number: int, document: str, name: str, phone: int, amount: str) -> str:
+        return (
+            f'<row r="{number}"><c r="A{number}" t="str"><f>A9</f><v>{document}</v></c>'
+            f'<c r="B{number}" t="str"><f>B9</f><v>{name}</v></c>'
+            f'<c r="C{number}"><f>C9</f><v>{phone}</v></c><c r="D{number}"><f>SUM(D8:D9)</f>{amount}</c></row>'
+        )
+
+    saved = (
+        text_row(1, HEADER)
+        + row(2, "12345678-5", "Ana Soto", 987654321, "<v>40100</v>")
+        + row(3, "16144647-2", "Eva Soto", 987654322, "")
+        + '<row r="4"><c r="A4" t="e"><f>1/0</f><v>#DIV/0!</v></c><c r="D4"><v>5</v></c></row>'
     )
     parsed = read(save(tmp_path / "f.xlsx", parts(saved)))
     assert [contact.debt.total_minor for contact in parsed.contacts if contact.debt] == [40100]
