@@ -44,7 +44,8 @@ from speechai.catalog.use_cases import Country
 from speechai.ingest import read_contacts
 parsed = read_contacts(Path(sys.argv[1]), "x.xlsx", use_case=None, country=Country.CL,
                        today=datetime.date(2026, 11, 23))
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
+for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN):
+    print(resource.getrusage(who).ru_maxrss)
 """
 
 
@@ -91,7 +92,8 @@ def write_export(path: Path, rows: Iterable[list[Any]]) -> None:
         archive.writestr(
             "[Content_Types].xml",
             f'<Types xmlns="{package}/content-types">'
-            '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
+            '<Default Extension="rels" '
+            'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
             f'<Override PartName="/xl/workbook.xml" ContentType="{types}.sheet.main+xml"/>'
             f'<Override PartName="/xl/worksheets/sheet1.xml" ContentType="{types}.worksheet+xml"/>'
             f'<Override PartName="/xl/styles.xml" ContentType="{types}.styles+xml"/>'
@@ -112,7 +114,8 @@ def write_export(path: Path, rows: Iterable[list[Any]]) -> None:
             f'<Relationships xmlns="{package}/relationships">'
             f'<Relationship Id="rId1" Type="{office}/worksheet" Target="worksheets/sheet1.xml"/>'
             f'<Relationship Id="rId2" Type="{office}/styles" Target="styles.xml"/>'
-            f'<Relationship Id="rId3" Type="{office}/sharedStrings" Target="sharedStrings.xml"/></Relationships>',
+            f'<Relationship Id="rId3" Type="{office}/sharedStrings" Target="sharedStrings.xml"/>'
+            "</Relationships>",
         )
         archive.writestr(
             "xl/styles.xml",

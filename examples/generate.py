@@ -28,11 +28,11 @@ _ZIP_TIME = (2026, 11, 20, 9, 0, 0)
 
 FIRST_NAMES = (
     "Amparo Benicio Candela Dario Elvira Fermin Graciela Hilario Ivonne Jacinto Karina Leandro Maite Nazario "
-    "Olivia Ponciano Quena Rosendo Susana Tadeo Ulises Violeta Wenceslao Ximena Yolanda Zenon Belen Ciro Delfina"
+    "Olivia Ponciano Quena Rosendo Susana Tadeo Ulises Violeta Wenceslao Ximena Yolanda Zenon Belen Ciro"
 )
 SURNAMES = (
-    "Alarcón Brizuela Cáceres Donaire Echeverría Fuenzalida Gajardo Huenchul Inostroza Jorquera Leiva Mancilla "
-    "Núñez Oyarzún Pizarro Quintul Riquelme Saldías Tapia Ulloa Valdebenito Yáñez Zambrano Arriagada Bustamante"
+    "Alarcón Brizuela Cáceres Donaire Echeverría Fuenzalida Gajardo Huenchul Inostroza Jorquera Leiva "
+    "Mancilla Núñez Oyarzún Pizarro Quintul Riquelme Saldías Tapia Ulloa Valdebenito Yáñez Zambrano Arriagada"
 )
 COMPANIES = ("Cosmética Austral", "Casa Nogal", "Tienda Mirador")
 
@@ -118,20 +118,28 @@ def export_row(people: People, person: Person, instalment: int) -> list[Cell]:
     ordered = due - timedelta(days=21)
     structure = pick.randrange(26)
     digits = int(person.rut) if person.rut.isdecimal() else person.rut.lower()
-    mobile = pick.choice((person.mobile, person.mobile, person.mobile, "56" + person.mobile, ""))
-    home = pick.choice(
+    serial = int(person.rut[:-1])
+    own = random.Random(serial)  # every row of a person has the same numbers
+    mobile = own.choice((person.mobile, person.mobile, person.mobile, "56" + person.mobile, ""))
+    home = own.choice(
         ("", "", "", "56" + person.mobile, person.landline[1:], person.landline, f" 0{person.landline}-")
     )
     return [
-        30_000_000 + pick.randrange(9_000_000), instalment, 40_000_000 + pick.randrange(9_000_000), "10/2026",
-        "10/2026", 1900 + structure, 500_000_000 + pick.randrange(9_000_000), ordered, due, due, amount, amount, 0,
-        amount, amount + late * 10, "Pendiente", late, "No", None, REPORT_DAY, REPORT_DAY, None, None, None, "0",
-        None, 10 + structure % 2, f"Zona {structure % 2 + 1}", 100 + structure, f"Sector {structure + 1}",
-        7_000_000 + int(person.rut[:-1]) % 900_000, plain(person.name),
+        30_000_000 + pick.randrange(9_000_000),
+        instalment,
+        40_000_000 + pick.randrange(9_000_000),
+        *("10/2026", "10/2026", 1900 + structure),
+        500_000_000 + pick.randrange(9_000_000),
+        *(ordered, due, due),
+        *(amount, amount, 0, amount, amount + late * 10),
+        *("Pendiente", late, "No", None, REPORT_DAY, REPORT_DAY, None, None, None, "0", None),
+        *(10 + structure % 2, f"Zona {structure % 2 + 1}", 100 + structure, f"Sector {structure + 1}"),
+        *(7_000_000 + serial % 900_000, plain(person.name)),
         f"CALLE INVENTADA {pick.randrange(10, 9999)} DEPTO {pick.randrange(1, 99)} COMUNA EJEMPLO",
-        home or (None if mobile else person.landline), mobile or None, f"persona{int(person.rut[:-1]) % 99_999}@ejemplo.invalid", "Propia",
-        "Externa", 3, "Plan 3", 2, "Directo", "No", person.company, digits,
-    ]  # fmt: skip
+        *(home or (None if mobile else person.landline), mobile or None),
+        *(f"persona{serial % 99_999}@ejemplo.invalid", "Propia", "Externa"),
+        *(3, "Plan 3", 2, "Directo", "No", person.company, digits),
+    ]
 
 
 def export_rows(seed: int, rows: int) -> Iterable[list[Cell]]:
@@ -272,6 +280,7 @@ def argentina(seed: int = SEED + 5) -> list[list[Cell]]:
     for at in range(20):
         area, dni = areas[at % len(areas)], people.dni()
         local = str(people.random.randrange(4 * 10 ** (9 - len(area)), 5 * 10 ** (9 - len(area))))
+        other = str(int(local) + 1_234)
         mobile = (f"0{area} 15 {local}", f"+54 9 {area} {local}", f"{area} {local}", f"549{area}{local}")[
             at % 4
         ]
@@ -284,7 +293,7 @@ def argentina(seed: int = SEED + 5) -> list[list[Cell]]:
                 document,
                 name,
                 mobile,
-                f"0{area} {local}" if at % 5 == 0 else None,
+                f"0{area} {other}" if at % 5 == 0 else None,
                 amount,
                 due,
                 "Crédito del Plata",
@@ -296,7 +305,7 @@ def argentina(seed: int = SEED + 5) -> list[list[Cell]]:
 
 
 def write_xlsx(path: Path, rows: Sequence[Sequence[Cell]]) -> None:
-    """A workbook whose bytes depend on nothing but its rows: openpyxl stamps the time, so it is stamped over."""
+    """A workbook whose bytes depend on its rows alone: openpyxl stamps the time, so it is stamped over."""
     book = Workbook()
     sheet = book.active
     sheet.title = "Hoja1"

@@ -24,9 +24,8 @@ from web.problems import is_for_programs, problem
 
 log = logging.getLogger(__name__)
 
-_NOBODY = generate_password_hash(
-    secrets.token_urlsafe(16)
-)  # a wrong e-mail takes as long as a wrong password
+# A wrong e-mail takes as long as a wrong password.
+_NOBODY = generate_password_hash(secrets.token_urlsafe(16))
 
 
 # -- the API's keys ------------------------------------------------------------------------------------

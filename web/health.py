@@ -1,4 +1,4 @@
-"""Whether each part answers. Bounded: a part that hangs costs a request three seconds, never a thread each."""
+"""Whether each part answers. Bounded: one that hangs costs a request three seconds, never a thread each."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from speechai.clock import monotonic
 from speechai.composition import require
 from speechai.operation.services import Services
 from web.context import services
+from web.serialization import json_answer
 
 PATIENCE = 3.0  # seconds for all parts together
 FRESH = 2.0  # seconds for which an answer is given again
@@ -72,25 +73,25 @@ class Monitor:
 
 def make_checks(made: Services) -> dict[str, Check]:
     """The parts of SpeechAI, each with how to ask it."""
-    url = require(made.settings, "redis_url")
-    broker = redis.Redis.from_url(url, socket_timeout=SOCKET_SECONDS, socket_connect_timeout=SOCKET_SECONDS)
+    patience = {"socket_timeout": SOCKET_SECONDS, "socket_connect_timeout": SOCKET_SECONDS}
 
     def database() -> dict[str, Any]:
         made.store.ping()
         return {"status": "ok"}
 
-    def queue() -> dict[str, Any]:
-        broker.ping()
+    def broker() -> dict[str, Any]:
+        with redis.Redis.from_url(require(made.settings, "redis_url"), **patience) as client:
+            client.ping()
         return {"status": "ok"}
 
     def workers() -> dict[str, Any]:
-        bounded = {"socket_timeout": 2 * SOCKET_SECONDS, "socket_connect_timeout": SOCKET_SECONDS}
-        with Connection(url, transport_options=bounded) as connection:
+        url = require(made.settings, "redis_url")
+        with Connection(url, transport_options=patience) as connection:
             # `limit`: the first one that answers is enough.
             answers = celery_app.control.ping(timeout=PING_SECONDS, connection=connection, limit=1)
         return {"status": "ok"} if answers else {"status": "error", "detail": "no worker answers"}
 
-    return {"database": database, "broker": queue, "workers": workers}
+    return {"database": database, "broker": broker, "workers": workers}
 
 
 @blueprint.get("/health")
@@ -100,7 +101,6 @@ def health() -> Response:
     if "health" not in monitors:  # made at first use: a fork would share its sockets
         monitors["health"] = Monitor(make_checks(services()))
     report = monitors["health"].report()
-    answer = current_app.json.response(report)
-    answer.status_code = 200 if report["status"] == "ok" else 503
+    answer = json_answer(report, 200 if report["status"] == "ok" else 503)
     answer.headers["Cache-Control"] = "no-store"
     return answer

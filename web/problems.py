@@ -7,11 +7,13 @@ import uuid
 from http import HTTPStatus
 from typing import Any
 
-from flask import Flask, Response, current_app, render_template, request
+from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
+from werkzeug.wrappers import Response as BaseResponse
 
 from speechai.store import StoreError
 from web.language import text
+from web.serialization import json_answer
 
 log = logging.getLogger(__name__)
 
@@ -38,8 +40,7 @@ def problem(status: int, detail: str, **more: Any) -> Response:
         "detail": detail,
         **more,
     }
-    answer = current_app.json.response(body)
-    answer.status_code = status
+    answer = json_answer(body, status)
     answer.mimetype = PROBLEM_JSON
     return answer
 
@@ -62,9 +63,9 @@ def _on_problem(error: ProblemError) -> Response:
     return answer_for(error.status, error.detail, **error.more)
 
 
-def _on_http_error(error: HTTPException) -> Response:
+def _on_http_error(error: HTTPException) -> BaseResponse:
     if error.response is not None or (error.code or 500) < 400:
-        return Response.force_type(error.get_response())
+        return error.get_response()
     key = f"http.{error.code}"
     try:
         detail = text(key)

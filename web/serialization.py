@@ -7,6 +7,7 @@ from decimal import Decimal
 from enum import Enum
 from typing import Any
 
+from flask import Response, current_app
 from flask.json.provider import DefaultJSONProvider
 
 
@@ -31,6 +32,11 @@ def instant_text(instant: datetime) -> str:
     """An instant in UTC, in milliseconds: "2026-11-23T15:00:00.000Z"."""
     aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
     return aware.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def json_answer(body: Any, status: int = 200) -> Response:
+    """The body as JSON."""
+    return Response(current_app.json.dumps(body), status, mimetype="application/json")
 
 
 class JsonProvider(DefaultJSONProvider):

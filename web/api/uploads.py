@@ -9,7 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from flask import Response, current_app, request
+from flask import Response, request
 
 from speechai.operation import batches
 from speechai.operation.uploads import (
@@ -27,6 +27,7 @@ from web.context import services
 from web.incoming import kept_file, sent_file
 from web.language import accepted, translate
 from web.problems import ProblemError
+from web.serialization import json_answer
 from web.upload_options import BadOptionsError, read_options
 
 MAX_CONTACTS = 100_000
@@ -43,7 +44,7 @@ def upload_excel() -> Response:
     uploaded, filename = sent
     with kept_file(uploaded) as path:
         result = _upload(path, filename, options)
-    return _json(result.as_answer(), 201 if result.batch_id else 200)
+    return json_answer(result.as_answer(), 201 if result.batch_id else 200)
 
 
 @blueprint.post("/batches")
@@ -57,7 +58,7 @@ def create_batch() -> Response:
         result = _upload(path, f"{options.name or 'contacts'}.csv", options)
     batch = batches.view(services(), result.batch_id) if result.batch_id else {}
     # Lists and counts of this upload; the batch's own numbers of the same name agree with them.
-    return _json({**batch, **result.as_answer()}, 201 if result.batch_id else 200)
+    return json_answer({**batch, **result.as_answer()}, 201 if result.batch_id else 200)
 
 
 def write_contacts(path: Path, contacts: Any, language: Language) -> None:
@@ -128,9 +129,3 @@ def _upload(path: Path, filename: str, options: UploadOptions) -> UploadResult:
     except SameFileError as error:
         detail = translate(options.language, "upload.same_file", batch=error.batch_id)
         raise ProblemError(409, detail, batch_id=error.batch_id) from error
-
-
-def _json(body: dict[str, Any], status: int) -> Response:
-    answer = current_app.json.response(body)
-    answer.status_code = status
-    return answer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from flask import current_app, flash, redirect, render_template, request, url_for
+from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from speechai.core.calendar import closed_reason, next_opening
@@ -19,6 +19,7 @@ from web.panel import show
 from web.panel.blueprint import blueprint
 from web.panel.markup import bar_segments
 from web.problems import ProblemError
+from web.serialization import json_answer
 
 PAGE = 20
 PEOPLE = 25
@@ -55,7 +56,7 @@ def batch_live(batch_id: str) -> Response:
     }
     bar = [{"state": part.state, "x": part.x, "width": part.width} for part in bar_segments(view["counts"])]
     body = {"status": view["batch"]["status"], "text": view["numbers"], "bar": bar, "parts": parts}
-    return current_app.json.response(body)
+    return json_answer(body)
 
 
 @blueprint.post("/batches/<batch_id>/<any(start, pause, resume, cancel):move>")

@@ -6,6 +6,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from flask import Blueprint, current_app, request
+from flask.sansio.blueprints import BlueprintSetupState
 from flask_login import current_user
 
 from web.language import current, name_of, text
@@ -35,21 +36,25 @@ def safe_target(target: str | None, default: str) -> str:
     return default if unsafe else target
 
 
+@blueprint.record_once
+def _words(state: BlueprintSetupState) -> None:
+    """What templates, their macros included, may call; each answers in the request's language."""
+    state.app.jinja_env.globals.update(
+        t=text,
+        name_of=name_of,
+        detail=lambda said: detail_in(current(), said),
+        money=lambda amount, currency: show.money(amount, currency, current()),
+        number=lambda value: show.number(value, current()),
+        usd=lambda cents: show.usd(cents, current()),
+        seconds=show.duration,
+        day=lambda value: show.day(value, current()),
+        moment=lambda instant, zone: show.moment(instant, zone, current()),
+        clock=show.clock,
+        bar_segments=bar_segments,
+        web_address=web_address,
+    )
+
+
 @blueprint.app_context_processor
-def _words() -> dict[str, Any]:
-    language = current()
-    return {
-        "t": text,
-        "name_of": name_of,
-        "language": language,
-        "detail": lambda said: detail_in(language, said),
-        "money": lambda amount, currency: show.money(amount, currency, language),
-        "number": lambda value: show.number(value, language),
-        "usd": lambda cents: show.usd(cents, language),
-        "seconds": show.duration,
-        "day": lambda value: show.day(value, language),
-        "moment": lambda instant, zone: show.moment(instant, zone, language),
-        "clock": show.clock,
-        "bar_segments": bar_segments,
-        "web_address": web_address,
-    }
+def _language() -> dict[str, str]:
+    return {"language": current()}

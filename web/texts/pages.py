@@ -70,10 +70,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "batch.no_jobs": ("Nadie en este estado.", "Nobody in this state."),
     "cancel.title": ("¿Cancelar la campaña «{name}»?", "Cancel the batch “{name}”?"),
     "cancel.explain": (
-        "A quien falta por llamar no se le llamará más por esta campaña. No se puede deshacer. "
-        "Las llamadas en curso terminan normalmente.",
-        "Whoever is left to call will not be called by this batch. It cannot be undone. "
-        "Calls in course end normally.",
+        (
+            "A quien falta por llamar no se le llamará más por esta campaña. No se puede deshacer. "
+            "Las llamadas en curso terminan normalmente."
+        ),
+        (
+            "Whoever is left to call will not be called by this batch. It cannot be undone. "
+            "Calls in course end normally."
+        ),
     ),
     "cancel.count": ("{count} personas por llamar.", "{count} people left to call."),
     "cancel.yes": ("Sí, cancelarla", "Yes, cancel it"),

@@ -116,7 +116,8 @@ def test_formulas_give_their_saved_values(tmp_path: Path) -> None:
         return (
             f'<row r="{number}"><c r="A{number}" t="str"><f>A9</f><v>{document}</v></c>'
             f'<c r="B{number}" t="str"><f>B9</f><v>{name}</v></c>'
-            f'<c r="C{number}"><f>C9</f><v>{phone}</v></c><c r="D{number}"><f>SUM(D8:D9)</f>{amount}</c></row>'
+            f'<c r="C{number}"><f>C9</f><v>{phone}</v></c>'
+            f'<c r="D{number}"><f>SUM(D8:D9)</f>{amount}</c></row>'
         )
 
     saved = (

@@ -5,29 +5,38 @@ from __future__ import annotations
 import pytest
 
 from speechai.catalog.use_cases import Country, Field
-from speechai.ingest.columns import RESERVED_VARIABLES, line_kind, recognise, resolve, slug
+from speechai.ingest.columns import RESERVED_VARIABLES, Columns, line_kind, recognise, resolve, slug
 from speechai.ingest.contacts import FileError
 from speechai.ingest.phones import LineKind
 
+DRESSES = {
+    Field.DOCUMENT: (
+        "RUT;RUTS;Rut;rut;R.U.T.;RUT Cliente;Rut Deudor;DNI;CUIT;CUIL;DNI/CUIT;Documento;Nro. Documento"
+    ),
+    Field.NAME: (
+        "Nombre;NOMBRE;nombre_completo;Nombre Cliente;Name;client name;Cliente;Deudor;Nombre del titular"
+    ),
+    Field.PHONE: (
+        "TELEFONO;Teléfono;telefono_1;Teléfono 2;Fono2;FONO;Celular;Móvil;Teléfono móvil;to_number;phones;"
+        "Teléfono Residencial;Teléfono fijo;Tel.;cel;Mobile Phone;Teléfono de contacto;Nº Teléfono"
+    ),
+    Field.AMOUNT: (
+        "MONTO;Monto ($);monto_total;Saldo actualizado;saldo;Deuda Total;debt_amount;Importe;Monto Deuda"
+    ),
+    Field.DUE_DATE: (
+        "FECHA_VENC;FechaVencimiento;Fecha de Vencimiento;Vencimiento;Fecha Venc.;due_date;Vto."
+    ),
+    Field.DAYS_LATE: "diasRetraso;Días de retraso;Dias de atraso;dias_de_retraso;DIAS MORA;Días Atraso",
+    Field.COMPANY: "Origen Empresa;OrigenEmpresa;origen_empresa;Empresa;company;Nombre Empresa;Acreedor",
+    Field.INSTALMENTS: "cantidad_cupones;Cuotas adeudadas;Cantidad de cuotas",
+    Field.DEADLINE: "fecha_limite;Fecha Límite",
+    Field.FINAL_DEADLINE: "fecha_maxima",
+    Field.OFFER: "Descripción oferta;offer_description;Oferta",
+    Field.OFFER_EXPIRES: "oferta_expira",
+}
 
-@pytest.mark.parametrize(
-    ("field", "headers"),
-    [
-        (Field.DOCUMENT, "RUT;RUTS;Rut;rut;R.U.T.;RUT Cliente;Rut Deudor;DNI;CUIT;CUIL;DNI/CUIT;Documento;Nro. Documento"),
-        (Field.NAME, "Nombre;NOMBRE;nombre_completo;Nombre Cliente;Name;client name;Cliente;Deudor;Nombre del titular"),
-        (Field.PHONE, "TELEFONO;Teléfono;telefono_1;Teléfono 2;Fono2;FONO;Celular;Móvil;Teléfono móvil;to_number;phones"),
-        (Field.PHONE, "Teléfono Residencial;Teléfono fijo;Tel.;cel;Mobile Phone;Teléfono de contacto;Nº Teléfono"),
-        (Field.AMOUNT, "MONTO;Monto ($);monto_total;Saldo actualizado;saldo;Deuda Total;debt_amount;Importe;Monto Deuda"),
-        (Field.DUE_DATE, "FECHA_VENC;FechaVencimiento;Fecha de Vencimiento;Vencimiento;Fecha Venc.;due_date;Vto."),
-        (Field.DAYS_LATE, "diasRetraso;Días de retraso;Dias de atraso;dias_de_retraso;DIAS MORA;Días Atraso"),
-        (Field.COMPANY, "Origen Empresa;OrigenEmpresa;origen_empresa;Empresa;company;Nombre Empresa;Acreedor"),
-        (Field.INSTALMENTS, "cantidad_cupones;Cuotas adeudadas;Cantidad de cuotas"),
-        (Field.DEADLINE, "fecha_limite;Fecha Límite"),
-        (Field.FINAL_DEADLINE, "fecha_maxima"),
-        (Field.OFFER, "Descripción oferta;offer_description;Oferta"),
-        (Field.OFFER_EXPIRES, "oferta_expira"),
-    ],
-)  # fmt: skip
+
+@pytest.mark.parametrize(("field", "headers"), DRESSES.items())
 def test_aliases_in_any_dress(field: Field, headers: str) -> None:
     for header in headers.split(";"):
         found = recognise(header)
@@ -36,11 +45,27 @@ def test_aliases_in_any_dress(field: Field, headers: str) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["Tipo de teléfono", "Monto pagado", "Fecha de pago", "Correo", "Saldo vencimiento", "Estado teléfono", "Ciudad"]
-    + ["Listado de nombres y teléfonos de los clientes morosos", "", "123", "Código persona", "Nombre ejecutivo"],
-)  # fmt: skip
+    [
+        "Tipo de teléfono",
+        "Monto pagado",
+        "Fecha de pago",
+        "Correo",
+        "Saldo vencimiento",
+        "Estado teléfono",
+        "Ciudad",
+        "Listado de nombres y teléfonos de los clientes morosos",
+        "",
+        "123",
+        "Código persona",
+        "Nombre ejecutivo",
+    ],
+)
 def test_what_is_about_something_else_is_not_taken(header: str) -> None:
     assert recognise(header) is None
+
+
+def columns_of(headers: str) -> Columns:
+    return resolve(headers.split(";"), Country.CL, None, "es")
 
 
 def fields(headers: str, country: Country = Country.CL, **mapping: str) -> dict[str, str]:
@@ -59,7 +84,7 @@ def test_two_columns_that_say_the_same_about_money_are_refused() -> None:
 
 
 def test_phones_keep_the_order_of_the_columns() -> None:
-    columns = resolve("Fono fijo;Nombre;Celular;Teléfono 3".split(";"), Country.CL, None, "es")
+    columns = columns_of("Fono fijo;Nombre;Celular;Teléfono 3")
     assert [column.index for column in columns.fields[Field.PHONE]] == [0, 2, 3]
     assert columns.phone_kinds == {0: LineKind.LANDLINE, 2: LineKind.MOBILE, 3: LineKind.UNKNOWN}
 
@@ -69,7 +94,7 @@ def test_no_column_may_set_what_the_calls_set() -> None:
     assert taken["Tipo llamada"] == "variable:extra_tipo_llamada"
     assert taken["Fecha límite"] == "variable:extra_fecha_limite"
     assert not RESERVED_VARIABLES & {value.removeprefix("variable:") for value in taken.values()}
-    columns = resolve("Nombre;Celular;Nota;Nota".split(";"), Country.CL, None, "es")
+    columns = columns_of("Nombre;Celular;Nota;Nota")
     assert list(columns.variables) == ["nota", "nota_2"]
 
 
@@ -88,7 +113,7 @@ def test_a_bare_id_is_a_document_only_among_debts() -> None:
 
 
 def test_a_check_digit_of_its_own_and_surnames() -> None:
-    columns = resolve("RUT;DV;Nombre;Apellido Paterno;Celular".split(";"), Country.CL, None, "es")
+    columns = columns_of("RUT;DV;Nombre;Apellido Paterno;Celular")
     assert columns.check_digit and columns.check_digit.header == "DV"
     assert [column.header for column in columns.fields[Field.NAME]] == ["Nombre", "Apellido Paterno"]
 
