@@ -338,8 +338,8 @@ def _is_personal(number: PhoneNumber) -> bool:
 
 
 def _looks_fake(national: str) -> bool:
-    """All the same digit but for the first or the area: what is typed when there is no number."""
-    return len(set(national[-8:])) == 1
+    """One digit throughout (an Argentine mobile's 9 apart): what is typed when there is no number."""
+    return len(set(national[1:] if len(national) == 11 else national)) == 1
 
 
 def _looks_fake_international(number: str, country: Country) -> bool:

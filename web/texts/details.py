@@ -23,7 +23,7 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"la política \1 sólo vale con un proveedor en esta máquina",
         ),
         (r"policy (\S+)", r"política \1"),
-        (r"(\d+) usable numbers", r"\1 números que sirven"),
+        (r"(\d+) usable numbers", r"números que sirven: \1"),
         (r"(\d+) of (\d+) attempts used", r"\1 de \2 llamadas hechas"),
         (r"(\d+) of (\d+) days without an answer", r"\1 de \2 días sin respuesta"),
         (r"(\d+) of (\d+) calls used today", r"\1 de \2 llamadas hechas hoy"),
@@ -43,11 +43,11 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"the job is in_progress", "se le está llamando"),
         (r"the job is (?:done|failed)", "el contacto ya está concluido"),
         (r"the job is suspended", "el contacto está suspendido"),
-        (r"pending", "pendiente"),
+        (r"pending(?: \(.+\))?", "pendiente"),
         (r"in_progress", "en llamada"),
-        (r"suspended(.*)", r"suspendido\1"),
-        (r"done(.*)", r"listo\1"),
-        (r"failed(.*)", r"sin éxito\1"),
+        (r"suspended(?: \(.+\))?", "suspendido"),
+        (r"done(?: \(.+\))?", "listo"),
+        (r"failed(?: \(.+\))?", "sin éxito"),
     )
 )
 

@@ -61,8 +61,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "batch.policy": ("Política", "Policy"),
     "batch.company": ("Empresa", "Company"),
     "batch.wave_times": ("Tandas a las", "Waves at"),
-    "batch.rejected": ("{count} filas rechazadas", "{count} rejected rows"),
-    "batch.warnings": ("{count} avisos", "{count} warnings"),
+    "batch.rejected": ("Filas rechazadas: {count}", "Rejected rows: {count}"),
+    "batch.warnings": ("Avisos: {count}", "Warnings: {count}"),
     "batch.closed": ("Fuera de horario: {why}.", "Outside the hours: {why}."),
     "batch.reopens": ("Se vuelve a llamar el {when}.", "Calls go on {when}."),
     "batch.people": ("Personas", "People"),
@@ -144,6 +144,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "preview.column": ("Columna", "Column"),
     "preview.taken": ("Se usa como", "Used as"),
     "preview.variable": ("dato para el agente ({name})", "variable for the agent ({name})"),
+    "preview.unused": ("Columnas que no se usan", "Columns that are not used"),
     "preview.warnings": ("Avisos", "Warnings"),
     "preview.more_rejected": ("Y {count} más.", "And {count} more."),
     "preview.nobody": (
