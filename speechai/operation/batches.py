@@ -94,7 +94,7 @@ def describe(services: Services, document: Document) -> Document:
         "rings": totals["rings"],
         "talk_seconds": totals["talk_seconds"],
         "cost_cents": float(totals["cost_cents"]),
-        "in_flight": services.store.attempts.open_count(batch_id),
+        "in_flight": services.store.attempts.in_flight(batch_id),
         "contacts_today": services.store.batches.group_size(batch_id, today) if today else 0,
     }
 

@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from speechai.catalog.accounts import DEFAULT_ACCOUNT, Account
-from speechai.catalog.policies import DEFAULT_POLICY, Policy, PolicyNotFoundError, preset
+from speechai.catalog.policies import DEFAULT_POLICY, Policy, PolicyNotFoundError, preset, presets
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import ZONE_OF_COUNTRY, local_day
 from speechai.core.states import WaitReason
@@ -116,6 +116,10 @@ _TEXTS = {
         "es": "Esta persona ya está en una campaña activa de la cuenta ({job}); se pidió omitirla.",
         "en": "This person is already in an active batch of the account ({job}); skipping was asked for.",
     },
+    "no_company": {
+        "es": "Personas sin empresa: {count}. El agente no sabrá por quién llama; indíquela.",
+        "en": "People without a company: {count}. The agent will not know for whom it calls; give it.",
+    },
     "merged_elsewhere": {
         "es": "{count} personas ya estaban en una campaña activa: su deuda se actualizó allí.",
         "en": "{count} people were already in an active batch: what they owe was updated there.",
@@ -194,8 +198,6 @@ def _check(services: Services, options: UploadOptions) -> tuple[Policy, Account]
     try:
         policy = preset(options.policy)
     except PolicyNotFoundError:
-        from speechai.catalog.policies import presets
-
         message = _text("unknown_policy", language, policy=options.policy, known=", ".join(presets()))
         raise UploadRefusedError("policy", message) from None
     if policy.simulation_only and not services.settings.provider_is_local:
@@ -228,6 +230,9 @@ def _plan(services: Services, account: Account, parsed: ParsedFile, options: Upl
                     {"row": row, "column": None, "value": contact.name, "error": error}
                     for row in contact.rows
                 )
+    nameless = 0 if options.company else sum(not contact.company for contact in plan.create)
+    if nameless:
+        plan.warnings.append(_text("no_company", options.language, count=nameless))
     if plan.update:
         plan.warnings.append(_text("merged_elsewhere", options.language, count=len(plan.update)))
     plan.rejected.sort(key=lambda row: row["row"])

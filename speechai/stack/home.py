@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 import secrets
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -56,6 +57,16 @@ class Home:
                 directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise StackError(f"SPEECHAI_HOME: {error}") from error
+
+    def forget(self) -> None:
+        """Remove the data and logs of earlier runs, for whoever holds the lock. Ports and passwords stay."""
+        kept = {self.run, self.ports_file, self.secrets_file}
+        for entry in set(self.path.iterdir()) - kept:
+            if entry.is_dir() and not entry.is_symlink():
+                shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        self.make()
 
     def log(self, part: str) -> Path:
         """Where this part logs."""

@@ -52,6 +52,7 @@ class Stack:
         *,
         environment: Mapping[str, str] | None = None,
         simulator: Sequence[str] | None = None,
+        fresh: bool = False,
         procfile: Path = procfile.PROCFILE,
         simulator_command: Sequence[str] = ("speechai", "simulator"),
         report: Callable[[str], None] = lambda line: None,
@@ -59,7 +60,8 @@ class Stack:
         """Plan a stack; nothing is started yet.
 
         `environment` beats the process's own. `simulator` holds the simulator's further arguments, None
-        means the real provider. `report` is told one line about each change of state.
+        means the real provider. `fresh` removes what earlier runs left in the home. `report` is told one
+        line about each change of state.
         """
         self.environment: dict[str, str] = {}  # of the parts, and for clients
         self.panel_url = ""
@@ -73,6 +75,7 @@ class Stack:
         self._simulator = simulator
         self._simulator_command = simulator_command
         self._procfile = procfile
+        self._fresh = fresh
         self._report = report
         self._mark = secrets.token_hex(8)
         self._ports = Ports()
@@ -168,6 +171,8 @@ class Stack:
         home = self.home = Home(Path(variables.get("SPEECHAI_HOME", "var")).absolute())
         home.make()
         self._lock = Lock(home)
+        if self._fresh:
+            home.forget()
         home.stack_file.unlink(missing_ok=True)  # of a stack that was killed
         environment.check(variables)
         programs = self._plan(variables, home)

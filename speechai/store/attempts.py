@@ -168,9 +168,11 @@ class AttemptRepository:
         )
         return {row["_id"] for row in found}
 
-    def open_count(self, batch_id: str) -> int:
-        """How many attempts of the batch are open."""
-        return self._attempts.count_documents({"batch_id": batch_id, "status": {"$in": _OPEN}})
+    def in_flight(self, batch_id: str) -> int:
+        """How many calls of the batch are not over: those that hold a slot."""
+        return self._attempts.count_documents(
+            {"batch_id": batch_id, "status": {"$in": _OPEN}, "ended_at": None}
+        )
 
     def totals(self, batch_id: str) -> Document:
         """Sums over the batch's attempts: dials, rings, cost (US cents), talk time (s), by outcome."""

@@ -18,6 +18,7 @@ import pytest
 import requests
 
 from speechai.stack import wait
+from speechai.stack.errors import StackError
 from speechai.stack.stack import Stack
 
 ROOT = Path(__file__).parents[2]
@@ -25,6 +26,7 @@ ZONE = ZoneInfo("America/Santiago")
 API_KEY = "key-of-the-e2e-tests"
 FAST = {
     "SPEECHAI_API_KEY": API_KEY,
+    "ADMIN_EMAIL": "operadora@example.com",
     "CALL_POLLING_INTERVAL": "0.3",
     "CALLS_PER_SECOND": "50",
     "MAX_CONCURRENT_CALLS": "10",
@@ -38,6 +40,8 @@ FAST = {
     "FLOWER_PORT": "0",
     "PUBLIC_URL": "",
 }
+
+SIMULATOR = ["--speed", "60", "--seed", "7", "--callback-after", "5"]
 
 
 @dataclass
@@ -82,11 +86,14 @@ class Site:
 
     def completed(self, batch_id: str, seconds: float) -> None:
         """Wait until every job of the batch is final."""
-        wait.until(
-            lambda: self.get(f"/api/batches/{batch_id}")["status"] == "completed",
-            seconds=seconds,
-            what=f"{batch_id}, which is at {self.counts(batch_id)},",
-        )
+        try:
+            wait.until(
+                lambda: self.get(f"/api/batches/{batch_id}")["status"] == "completed",
+                seconds=seconds,
+                what=batch_id,
+            )
+        except StackError as error:
+            raise AssertionError(f"{error}; it is at {self.counts(batch_id)}") from error
 
     def simulator(self, name: str, body: Mapping[str, Any]) -> None:
         url = f"{self.stack.simulator_url}/_simulator/{name}"
@@ -126,7 +133,7 @@ def site(tmp_path_factory: pytest.TempPathFactory, wave_at: datetime) -> Iterato
     """The stack on the embedded servers and a fast simulator."""
     home = tmp_path_factory.mktemp("home")
     environment = {**FAST, "SPEECHAI_HOME": str(home), "WAVE_TIMES": f"{wave_at:%H:%M}"}
-    with Stack(environment=environment, simulator=["--speed", "60", "--seed", "7"]) as stack:
+    with Stack(environment=environment, simulator=SIMULATOR) as stack:
         stack.wait_ready()
         yield Site(stack)
 

@@ -75,3 +75,19 @@ def test_a_long_home_gets_a_short_socket(tmp_path: Path) -> None:
     assert len(str(socket)) < 100
     assert mode(socket.parent) == 0o700
     socket.parent.rmdir()
+
+
+def test_forgetting_leaves_the_lock_the_ports_and_the_passwords(home: Home) -> None:
+    password = Secrets(home.secrets_file).get("one")
+    home.ports_file.write_text("{}")
+    (home.path / "mongod" / "data").mkdir(parents=True)
+    (home.path / "celerybeat-schedule").write_text("old")
+    home.log("web").write_text("old")
+    lock = Lock(home)
+    home.forget()
+    assert {entry.name for entry in home.path.iterdir()} == {"log", "run", "ports.json", "secrets.json"}
+    assert list(home.logs.iterdir()) == []
+    assert Secrets(home.secrets_file).get("one") == password
+    with pytest.raises(AlreadyRunningError):
+        Lock(home)
+    lock.release()
