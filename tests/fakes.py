@@ -162,10 +162,13 @@ class Worker:
         if not self.lost:
             self.inbox.extend([(name, args, delay)] * (2 if self.twice else 1))
 
-    def run(self, limit: int = 10_000) -> int:
-        """Work until the inbox is empty; countdowns move the clock. Returns how many messages it took."""
+    def run(self, limit: int = 10_000, *, before: str | None = None) -> int:
+        """Work until the inbox is empty; countdowns move the clock. Returns how many messages it took.
+
+        With `before`, only until a message of that name is next.
+        """
         done = 0
-        while self.inbox:
+        while self.inbox and self.inbox[0][0] != before:
             name, args, delay = self.inbox.popleft()
             done += 1
             assert done < limit, f"the worker does not come to rest: {name}{args}"

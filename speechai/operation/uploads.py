@@ -23,7 +23,7 @@ from speechai.operation import batches
 from speechai.operation.batches import Start
 from speechai.operation.services import Services
 from speechai.store.batches import batch_document
-from speechai.store.jobs import debt_fields, job_document
+from speechai.store.jobs import job_document
 
 log = logging.getLogger(__name__)
 
@@ -255,11 +255,13 @@ def _result(batch_id: str | None, parsed: ParsedFile, plan: _Plan, *, preview: b
 
 
 def _write(services: Services, batch_id: str, account: Account, plan: _Plan, instant: datetime) -> None:
+    for chunk in _chunks(plan.update):
+        ended = services.store.jobs.replace_debts({job: contact.debt for job, contact in chunk}, instant)
+        # Active when the plan was made, final by now: a job of their own, like anybody who is called anew.
+        plan.create += [contact for job, contact in chunk if job in ended]
     max_attempts = attempts_allowed(services)
-    for chunk in _chunks(_documents(batch_id, account, plan.create, max_attempts, instant)):
-        services.store.jobs.insert_many(chunk)
-    for job_id, contact in plan.update:
-        services.store.jobs.replace_debt(job_id, debt_fields(contact.debt), instant)
+    for documents in _chunks(_documents(batch_id, account, plan.create, max_attempts, instant)):
+        services.store.jobs.insert_many(documents)
 
 
 def attempts_allowed(services: Services) -> int:

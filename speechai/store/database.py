@@ -52,6 +52,9 @@ def money(amount: Decimal) -> Decimal128:
     return Decimal128(amount)
 
 
+NOTHING = money(Decimal(0))  # made once: an upload needs it for each of its jobs
+
+
 def decimal_of(value: Any) -> Decimal:
     """A stored amount as an exact decimal; absent is zero."""
     if isinstance(value, Decimal128):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from speechai.core.states import OPEN_ATTEMPTS, JobState
+from speechai.core.states import OPEN_ATTEMPTS, JobState, WaitReason
 from speechai.store.database import Db
 
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
@@ -13,37 +13,31 @@ _OPEN = [state.value for state in OPEN_ATTEMPTS]
 def job_indexes() -> list[IndexModel]:
     """Indexes of `call_jobs`."""
     return [
-        # dispatch: the next due job of a batch; and the pages of the API
+        # the pages of a batch's jobs, by state; whether any is left
+        IndexModel([("batch_id", ASCENDING), ("status", ASCENDING), ("_id", ASCENDING)], name="pages"),
+        # dispatch: the next due job of a batch, among those that wait for nothing but their time
         IndexModel(
-            [
-                ("batch_id", ASCENDING),
-                ("status", ASCENDING),
-                ("waiting_for", ASCENDING),
-                ("next_attempt_at", ASCENDING),
-                ("seq", ASCENDING),
-            ],
+            [("batch_id", ASCENDING), ("next_attempt_at", ASCENDING), ("seq", ASCENDING)],
             name="due",
+            partialFilterExpression={"status": JobState.PENDING.value, "waiting_for": None},
         ),
-        # a wave's pick: people with carry-over first, then new ones in the file's order
+        # a wave's pick, among those who wait for one: carry-over first, then new people in the file's order
         IndexModel(
-            [
-                ("batch_id", ASCENDING),
-                ("status", ASCENDING),
-                ("waiting_for", ASCENDING),
-                ("group_date", ASCENDING),
-                ("seq", ASCENDING),
-            ],
+            [("batch_id", ASCENDING), ("group_date", ASCENDING), ("seq", ASCENDING)],
             name="group",
-        ),
-        IndexModel([("batch_id", ASCENDING), ("seq", ASCENDING)], name="pages"),
-        # a person's active jobs in the account: duplicates between batches
-        IndexModel(
-            [("account_id", ASCENDING), ("person_id", ASCENDING)],
-            name="active_person",
             partialFilterExpression={
-                "status": {
-                    "$in": [JobState.PENDING.value, JobState.IN_PROGRESS.value, JobState.SUSPENDED.value]
-                }
+                "status": JobState.PENDING.value,
+                "waiting_for": WaitReason.WAVE.value,
+            },
+        ),
+        # a person's jobs: history, and who is active in another batch
+        IndexModel([("person_id", ASCENDING), ("created_at", DESCENDING)], name="person"),
+        # what the sweep looks for: few among any number of jobs
+        IndexModel(
+            [("status", ASCENDING), ("next_attempt_at", ASCENDING)],
+            name="watched",
+            partialFilterExpression={
+                "status": {"$in": [JobState.IN_PROGRESS.value, JobState.SUSPENDED.value]}
             },
         ),
         # what is handed out and not yet taken up: a handful among any number of jobs
@@ -52,8 +46,6 @@ def job_indexes() -> list[IndexModel]:
             name="handed_out",
             partialFilterExpression={"released_until": {"$type": "date"}},
         ),
-        IndexModel([("person_id", ASCENDING), ("created_at", DESCENDING)], name="person"),
-        IndexModel([("status", ASCENDING), ("next_attempt_at", ASCENDING)], name="status"),
     ]
 
 

@@ -6,25 +6,24 @@ that database goes on reading it. A document without `schema_version` is never d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date, datetime
-from decimal import Decimal
 from typing import Any
 
-from pymongo import ASCENDING
+from pymongo import ASCENDING, UpdateOne
 
-from speechai.catalog.use_cases import Country
+from speechai.catalog.use_cases import MINOR_DIGITS, Country
 from speechai.core.model import Debt, Job
 from speechai.core.next_step import Step
 from speechai.core.states import JOB_MOVES, JobReason, JobState, WaitReason
 from speechai.core.variables import major_units
 from speechai.store.database import (
+    NOTHING,
     SCHEMA_VERSION,
     Db,
     Document,
     day_of,
     day_text,
-    money,
     plus_seconds,
 )
 
@@ -74,6 +73,8 @@ class JobRepository:
         wanted: Document = {"schema_version": {"$exists": True}}
         if batch_id:
             wanted["batch_id"] = batch_id
+            # Every state by name: five stretches of one index, merged, instead of a sort.
+            wanted["status"] = {"$in": list(JobState)}
         if status:
             wanted["status"] = status.value
         if after:
@@ -384,14 +385,22 @@ class JobRepository:
             {"$set": {"waiting_for": after.value if after else None, "next_attempt_at": due}},
         ).modified_count
 
-    def replace_debt(self, job_id: str, fields: Document, instant: datetime) -> bool:
-        """A newer upload of an active person replaces what it owed; what was dialed stays as it is."""
-        return (
-            self._jobs.update_one(
-                {"_id": job_id, "status": {"$in": ACTIVE}}, {"$set": {**fields, "updated_at": instant}}
-            ).matched_count
-            == 1
-        )
+    def replace_debts(self, debts: Mapping[str, Debt | None], instant: datetime) -> set[str]:
+        """A newer upload of active people replaces what they owed; what was dialed stays as it is.
+
+        Returns the jobs that were final by then: they took nothing.
+        """
+        changes = [
+            UpdateOne(
+                {"_id": job_id, "status": {"$in": ACTIVE}},
+                {"$set": {**debt_fields(debt), "debt_replaced_at": instant, "updated_at": instant}},
+            )
+            for job_id, debt in debts.items()
+        ]
+        if self._jobs.bulk_write(changes, ordered=False).matched_count == len(changes):
+            return set()
+        taken = self._jobs.find({"_id": {"$in": list(debts)}, "debt_replaced_at": instant}, {"_id": 1})
+        return set(debts) - {job["_id"] for job in taken}
 
     def amend_result(self, job_id: str, result: Document) -> None:
         """Add what the provider told later (analysis, cost) to the last result; moves nothing."""
@@ -474,50 +483,55 @@ def job_document(
     return {
         "_id": job_id,
         "job_id": job_id,
-        "schema_version": SCHEMA_VERSION,
         "seq": seq,
         "batch_id": batch_id,
         "account_id": account_id,
         "person_id": person_id,
         "country": country.value,
-        "status": JobState.PENDING.value,
-        "reason": None,
         "waiting_for": waiting_for.value,
-        "next_attempt_at": None,
-        "exact": False,
         "rut": document,
         "document_label": document_label,
         "nombre": name,
         "to_number": phones[0],
-        "try_phones": list(phones),
+        "try_phones": phones,
         "next_phone": phones[0],
-        "struck_phones": [],
         "empresa": company,
         **debt_fields(debt),
         "offer": offer,
         "variables": variables,
-        "attempts": 0,
         "max_attempts": max_attempts,
-        "group_date": None,
-        "attempt_id": None,
-        "call_id": None,
-        "call_started_at": None,
-        "reserved_until": None,
-        "released_until": None,
-        "worker_id": None,
-        "is_calling": False,
-        "cost_cents": money(Decimal(0)),
-        "rows": list(rows),
+        "rows": rows,
         "created_at": instant,
         "updated_at": instant,
+        **_UNTOUCHED,
     }
+
+
+# What every new job has in common: nobody was called, nobody is.
+_UNTOUCHED: Document = {
+    "schema_version": SCHEMA_VERSION,
+    "status": JobState.PENDING.value,
+    "reason": None,
+    "next_attempt_at": None,
+    "exact": False,
+    "struck_phones": [],
+    "attempts": 0,
+    "group_date": None,
+    "attempt_id": None,
+    "call_id": None,
+    "call_started_at": None,
+    "reserved_until": None,
+    "released_until": None,
+    "worker_id": None,
+    "is_calling": False,
+    "cost_cents": NOTHING,
+}
 
 
 def debt_fields(debt: Debt | None) -> Document:
     """What a person owes, as it is stored: `debt` exactly, `monto_total` in the currency's own unit."""
     if debt is None:
         return {"debt": None, "monto_total": None, "currency": None}
-    amount = major_units(debt.total_minor, debt.currency)
     return {
         "debt": {
             "total_minor": debt.total_minor,
@@ -529,9 +543,17 @@ def debt_fields(debt: Debt | None) -> Document:
             "deadline": day_text(debt.deadline),
             "final_deadline": day_text(debt.final_deadline),
         },
-        "monto_total": int(amount) if amount == amount.to_integral_value() else float(amount),
+        "monto_total": _plain_amount(debt.total_minor, debt.currency),
         "currency": debt.currency,
     }
+
+
+def _plain_amount(minor: int, currency: str) -> int | float:
+    """The amount in the currency's own unit: whole where it is whole."""
+    if MINOR_DIGITS.get(currency) == 0:
+        return minor
+    amount = major_units(minor, currency)
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
 def _job(document: Document) -> Job:

@@ -1,0 +1,169 @@
+"""Who gets in, and what leaves: keys, login, CSRF, headers, webhooks, health."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import time
+
+import pytest
+from retell.lib import webhook_auth
+from werkzeug.security import generate_password_hash
+
+from tests.fakes import ENDS
+from tests.integration.web.conftest import ANA, EMAIL, KEY, LIST, PASSWORD, WEBHOOK_KEY, Api
+
+
+@pytest.mark.parametrize(
+    "header", [{}, {"Authorization": "Bearer wrong"}, {"Authorization": KEY}, {"Authorization": "Basic x"}]
+)
+@pytest.mark.parametrize("path", ["/api/batches", "/api/jobs", "/api/no-such-path", "/api"])
+def test_nothing_under_api_answers_without_a_key(app, header, path):
+    answer = app.test_client().get(path, headers=header)
+    assert (answer.status_code, answer.mimetype) == (401, "application/problem+json")
+    assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+def test_a_panel_session_does_not_open_the_api_nor_a_key_the_panel(app, panel):
+    assert panel.get("/api/batches").status_code == 401
+    assert app.test_client().get("/", headers={"Authorization": f"Bearer {KEY}"}).status_code == 302
+
+
+@pytest.mark.parametrize("path", ["/", "/upload", "/batches/x", "/batches/x/rejected", "/jobs/x"])
+def test_the_panel_asks_for_the_login_first(app, path):
+    answer = app.test_client().get(path)
+    assert answer.status_code == 302 and "/login" in answer.headers["Location"]
+
+
+def test_a_wrong_password_is_refused_and_too_many_tries_wait(app):
+    app.config["WTF_CSRF_ENABLED"] = False
+    client = app.test_client()
+    tries = [client.post("/login", data={"email": EMAIL, "password": "x"}).status_code for _ in range(6)]
+    assert tries == [401] * 5 + [429]
+    assert client.post("/login", data={"email": EMAIL, "password": PASSWORD}).status_code == 429
+    other = {"REMOTE_ADDR": "192.0.2.7"}
+    assert (
+        client.post("/login", data={"email": EMAIL, "password": PASSWORD}, environ_base=other).status_code
+        == 303
+    )
+
+
+@pytest.mark.parametrize(
+    "target", ["https://evil.example", "//evil.example", "/\\evil.example", "javascript:x"]
+)
+def test_after_the_login_nobody_is_sent_elsewhere(app, target):
+    app.config["WTF_CSRF_ENABLED"] = False
+    answer = app.test_client().post("/login", data={"email": EMAIL, "password": PASSWORD, "next": target})
+    assert answer.headers["Location"] == "/"
+
+
+def test_a_form_of_another_site_does_nothing(app, services):
+    client = app.test_client()
+    page = client.get("/login").text
+    token = re.search(r'name="csrf_token" value="([^"]+)"', page)[1]
+    form = {"email": EMAIL, "password": PASSWORD}
+    assert client.post("/login", data=form).status_code == 400
+    assert client.post("/login", data={**form, "csrf_token": token}).status_code == 303
+    assert client.post("/logout", data={}).status_code == 400
+    assert client.get("/").status_code == 200
+
+
+def test_a_new_password_ends_every_session(panel, services):
+    assert panel.get("/").status_code == 200
+    services.store.users.set_password(EMAIL, generate_password_hash("otra contraseña"))
+    assert panel.get("/").status_code == 302
+
+
+def test_every_answer_carries_its_shields(panel, api: Api):
+    for answer in (panel.get("/"), api.get("/api/batches"), panel.get("/health")):
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert answer.headers["Cache-Control"] == "no-store"
+    page = panel.get("/").text
+    assert not re.search(r"<script(?![^>]*\bsrc=)|\bon\w+=|style=", page)
+    assert not re.search(r'(?:src|href)="(?:https?:)?//', page)
+
+
+def test_what_a_file_says_is_shown_and_never_run(panel, api: Api):
+    text = LIST + ANA.replace("Ana Ejemplo", "<script>alert(1)</script>")
+    batch_id = api.upload(text, filename="<img src=x>.csv", start="draft").json["batch_id"]
+    page = panel.get(f"/batches/{batch_id}").text
+    assert "<script>alert" not in page and "&lt;script&gt;alert" in page and "<img src=x>" not in page
+
+
+def test_a_panel_upload_needs_the_confirmation(panel, api: Api):
+    data = {"policy": "anytime", "start": "draft", "file": (io.BytesIO((LIST + ANA).encode()), "lista.csv")}
+    preview = panel.post("/upload", data=data)
+    assert preview.status_code == 200 and "Ana Ejemplo" in preview.text
+    assert api.get("/api/batches").json["items"] == []
+    token = re.search(r'name="token" value="([^"]+)"', preview.text)[1]
+    confirmed = panel.post("/upload/confirm", data={"token": token})
+    assert confirmed.status_code == 303 and "/batches/batch-" in confirmed.headers["Location"]
+    again = panel.post("/upload/confirm", data={"token": token})
+    assert again.headers["Location"] == "/upload"
+    assert len(api.get("/api/batches").json["items"]) == 1
+
+
+# -- webhooks ------------------------------------------------------------------------------------------
+
+
+def deliver(app, body: bytes, signature: str | None):
+    headers = {"X-Retell-Signature": signature} if signature else {}
+    return app.test_client().post("/webhooks/retell", data=body, headers=headers)
+
+
+def sign(services, body: bytes, age_seconds: float = 0) -> str:
+    """As the official SDK signs."""
+    at = int((services.clock.now().timestamp() - age_seconds) * 1000)
+    return str(webhook_auth.symmetric["sign"](body.decode(), WEBHOOK_KEY, at))
+
+
+def signed(services, event: object) -> tuple[bytes, str]:
+    body = json.dumps(event).encode()
+    return body, sign(services, body)
+
+
+def test_a_webhook_settles_the_call_once_and_a_repeat_changes_nothing(
+    app, api: Api, services, worker, provider
+):
+    provider.lasts = 10_000  # by polling it would go on for ever
+    batch_id = api.upload(LIST + ANA, start="now").json["batch_id"]
+    worker.run(before="poll_call")
+    [call] = provider.rings
+    ended = {**call, **ENDS["promise"]}
+    body, signature = signed(services, {"event": "call_analyzed", "call": ended})
+    for _ in range(2):
+        assert deliver(app, body, signature).status_code == 204
+        worker.run()
+    [item] = api.get("/api/jobs", batch_id=batch_id).json["items"]
+    job = api.get(f"/api/jobs/{item['job_id']}").json
+    assert (job["status"], len(job["attempts"]), len(provider.rings)) == ("done", 1, 1)
+
+
+def test_webhooks_are_judged_by_their_signature(app, services):
+    body, good = signed(services, {"event": "call_ended", "call": {"call_id": "call_of_another"}})
+    stale = sign(services, body, age_seconds=3600)
+    for signature in (None, "", "v=1,d=0", good[:-1] + "0", stale):
+        assert deliver(app, body, signature).status_code == 401
+    assert deliver(app, body + b" ", good).status_code == 401
+    assert deliver(app, body, good).status_code == 204
+    for malformed in (b"{", b"[]", b'{"event": 1}', b'{"event": "call_ended"}'):
+        assert deliver(app, malformed, sign(services, malformed)).status_code == 400
+
+
+def test_a_webhook_too_large_is_refused(app):
+    assert deliver(app, b"x" * (10 * 1024 * 1024 + 1), "v=1,d=0").status_code == 413
+
+
+# -- health --------------------------------------------------------------------------------------------
+
+
+def test_health_names_what_does_not_answer_and_takes_bounded_time(app):
+    began = time.monotonic()
+    answer = app.test_client().get("/health")
+    assert time.monotonic() - began < 5
+    assert answer.status_code == 503  # there is a database here, but neither broker nor worker
+    parts = answer.json["parts"]
+    assert (parts["web"]["status"], parts["database"]["status"]) == ("ok", "ok")
+    assert (parts["broker"]["status"], parts["workers"]["status"]) == ("error", "error")
