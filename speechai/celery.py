@@ -55,7 +55,6 @@ class CeleryNudges:
             log.warning("nudge lost, the sweep will heal it: %s", error, extra={"task": signature.task})
 
 
-@signals.setup_logging.connect
 def _configure_logging(**_: object) -> None:
     """Celery would set up logging its own way: ours redacts, and writes JSON where asked."""
     from speechai.logs import configure
@@ -63,3 +62,6 @@ def _configure_logging(**_: object) -> None:
 
     settings = current()
     configure(settings.log_level, settings.log_format)
+
+
+signals.setup_logging.connect(_configure_logging)
