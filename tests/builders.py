@@ -7,6 +7,7 @@ from typing import Any
 
 from speechai.catalog.policies import preset
 from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.core.breaker import CLOSED
 from speechai.core.model import ZONE_OF_COUNTRY, Attempt, Batch, Debt, Job, Limits, Rulebook
 from speechai.core.outcomes import Outcome
 from speechai.core.rules import Facts
@@ -124,6 +125,7 @@ def some_facts(**changes: Any) -> Facts:
         "provider": PROVIDER,
         "provider_is_local": True,
         "stopped_by": None,
+        "breaker": CLOSED,
         "person_calls_today": 0,
         "number_calls_today": 0,
         "person_open": False,

@@ -91,7 +91,22 @@ def make_checks(made: Services) -> dict[str, Check]:
             answers = celery_app.control.ping(timeout=PING_SECONDS, connection=connection, limit=1)
         return {"status": "ok"} if answers else {"status": "error", "detail": "no worker answers"}
 
-    return {"database": database, "broker": broker, "workers": workers}
+    def dialing() -> dict[str, Any]:
+        # An open breaker or a stop is no fault of ours: it is told, and does not make the whole unwell.
+        down = made.store.breakers.open_ones()
+        if down:
+            return {
+                "status": "degraded",
+                "detail": "the provider does not answer",
+                "accounts": {
+                    account: {"since": breaker.opened_at, "next_try": breaker.probe_at}
+                    for account, breaker in down.items()
+                },
+            }
+        stop = made.store.stops.current()
+        return {"status": "ok", **({"detail": "stopped", "since": stop["at"]} if stop else {})}
+
+    return {"database": database, "broker": broker, "workers": workers, "dialing": dialing}
 
 
 @blueprint.get("/health")

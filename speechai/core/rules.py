@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from speechai.core.breaker import Breaker
 from speechai.core.calendar import closed_reason, day_bounds, next_opening
 from speechai.core.model import Job, Limits, Rulebook, local_day
 from speechai.core.states import BatchState, JobState
@@ -23,6 +24,7 @@ class Facts:
     provider: str  # the provider in use now
     provider_is_local: bool
     stopped_by: str | None  # who set the kill switch, if it is set
+    breaker: Breaker  # whether the account's provider answers
     person_calls_today: int  # places used on the person's local date, over all batches and numbers
     number_calls_today: int  # places used on the number's local date, over all people
     person_open: bool  # another call to this person is open
@@ -64,6 +66,7 @@ def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
     """Whether `job` may be called at `instant`, and if not, when it may."""
     rules = (
         _kill_switch(facts),
+        _outage(facts, instant),
         _job_state(job),
         _batch_state(book),
         _provider(book, facts),
@@ -100,6 +103,12 @@ def _result(
 def _kill_switch(facts: Facts) -> RuleResult:
     detail = f"stopped by {facts.stopped_by}" if facts.stopped_by else "not stopped"
     return _result("kill_switch", facts.stopped_by is None, detail, "operator")
+
+
+def _outage(facts: Facts, instant: datetime) -> RuleResult:
+    down = facts.breaker.forbids(instant)
+    detail = "the provider does not answer" if down else "the provider answers"
+    return _result("outage", not down, detail, "breaker", facts.breaker.probe_at)
 
 
 def _job_state(job: Job) -> RuleResult:

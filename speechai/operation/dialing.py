@@ -13,6 +13,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
+from speechai.core.breaker import Breaker
 from speechai.core.model import Batch, Job, Rulebook, days_without_answer, local_day, zone_of_number
 from speechai.core.next_step import SUSPENSION, Step
 from speechai.core.outcomes import Outcome
@@ -72,13 +73,17 @@ def dial(services: Services, job_id: str) -> Dialed:
 
     instant = services.clock.now()
     book = services.rulebook(batch)
-    verdict = judge(job, book, gather_facts(services, job, book, instant), instant)
+    facts = gather_facts(services, job, book, instant)
+    verdict = judge(job, book, facts, instant)
     if not verdict.allowed:
         hold(services, job, book, verdict, instant)
         return Dialed(DialResult.HELD)
     if not _take_group_place(services, job, batch, instant):
         return Dialed(DialResult.HELD)
 
+    if facts.breaker.is_open and not _take_probe(services, batch, facts.breaker, instant):
+        store.jobs.take_back(job.id)
+        return Dialed(DialResult.HELD)
     from_number = _from_number(services, batch)
     wait = services.pace.wait(from_number)
     if wait > 0:
@@ -87,7 +92,7 @@ def dial(services: Services, job_id: str) -> Dialed:
     attempt_id = _reserve(services, job, batch, from_number, verdict, instant)
     if attempt_id is None:
         return Dialed(DialResult.NO_SLOT)
-    return place(services, job, batch, attempt_id, from_number)
+    return place(services, job, batch, attempt_id, from_number, facts.breaker)
 
 
 def gather_facts(services: Services, job: Job, book: Rulebook, instant: datetime) -> Facts:
@@ -99,7 +104,8 @@ def gather_facts(services: Services, job: Job, book: Rulebook, instant: datetime
     return Facts(
         provider=settings.provider_key,
         provider_is_local=settings.provider_is_local,
-        stopped_by=None,
+        stopped_by=stop["by"] if (stop := store.stops.current()) else None,
+        breaker=store.breakers.get(batch.account_id),
         person_calls_today=store.attempts.places_used(job.person_id, local_day(instant, job.zone)),
         number_calls_today=store.attempts.number_places_used(number, _number_day(number, job, instant)),
         person_open=store.attempts.is_open(person_id=job.person_id),
@@ -131,7 +137,7 @@ def hold(services: Services, job: Job, book: Rulebook, verdict: Verdict, instant
             next_phone=job.next_phone,
         )
         jobs.apply(job.id, step, instant, attempt_id=None, attempts=job.attempts)
-    elif "not_before" in names or names & {"kill_switch", "batch_state"}:
+    elif "not_before" in names or names & {"kill_switch", "outage", "batch_state"}:
         jobs.take_back(job.id)  # its own time, or its batch's, will come
     else:
         until = verdict.next_allowed_at or instant + OPEN_CALL_RECHECK
@@ -162,6 +168,12 @@ def _take_group_place(services: Services, job: Job, batch: Batch, instant: datet
         return False
     services.store.jobs.join_group(job.id, today)
     return True
+
+
+def _take_probe(services: Services, batch: Batch, breaker: Breaker, instant: datetime) -> bool:
+    """Where the provider does not answer, one dial at a time tries it."""
+    patience = timedelta(seconds=services.settings.lease_seconds)
+    return services.store.breakers.take_probe(batch.account_id, breaker, patience, instant)
 
 
 def _from_number(services: Services, batch: Batch) -> str:
@@ -222,15 +234,19 @@ def give_back(services: Services, attempt_id: str, why: str, instant: datetime) 
     end_call(services, attempt_id)
 
 
-def place(services: Services, job: Job, batch: Batch, attempt_id: str, from_number: str) -> Dialed:
+def place(
+    services: Services, job: Job, batch: Batch, attempt_id: str, from_number: str, breaker: Breaker
+) -> Dialed:
     """Send the request for a reserved attempt, and write down what the provider said."""
     store, settings, clock = services.store, services.settings, services.clock
     if not store.attempts.begin_dialing(attempt_id, clock.now(), settings.lease_seconds):
         return Dialed(DialResult.NOT_PENDING)
-    return post(services, job, batch, attempt_id, from_number)
+    return post(services, job, batch, attempt_id, from_number, breaker)
 
 
-def post(services: Services, job: Job, batch: Batch, attempt_id: str, from_number: str) -> Dialed:
+def post(
+    services: Services, job: Job, batch: Batch, attempt_id: str, from_number: str, breaker: Breaker
+) -> Dialed:
     """The request itself, for an attempt that is `dialing`. It is sent once; nothing here tries again."""
     extra = {"job_id": job.id, "attempt_id": attempt_id, "batch_id": batch.id}
     request = call_request(services, job, batch, attempt_id, from_number)
@@ -238,23 +254,28 @@ def post(services: Services, job: Job, batch: Batch, attempt_id: str, from_numbe
         call = services.provider.create_phone_call(request)
     except UnknownResult as error:
         log.warning("the provider did not answer: it may be ringing", extra={**extra, "error": str(error)})
+        _note_outage(services, batch, str(error))
         lease = services.settings.lease_seconds
         services.store.attempts.unknown(attempt_id, str(error), services.clock.now(), lease)
         return Dialed(DialResult.UNKNOWN, attempt_id=attempt_id)
     except Throttled as error:
         log.info("the provider is full", extra=extra)
+        _note_answer(services, batch, breaker)
         wait = error.retry_after if error.retry_after is not None else 5.0
         _nothing_sent(services, job, attempt_id, "throttled", timedelta(seconds=wait))
         return Dialed(DialResult.REFUSED, attempt_id=attempt_id)
     except Retryable as error:
         log.warning("the provider cannot be reached", extra={**extra, "error": str(error)})
+        _note_outage(services, batch, str(error))
         _nothing_sent(services, job, attempt_id, "provider out of reach", OUTAGE_DELAY)
         return Dialed(DialResult.REFUSED, attempt_id=attempt_id)
     except ProviderError as error:
         log.error("the provider refused the call", extra={**extra, "error": str(error)})
+        _note_answer(services, batch, breaker)
         _refused(services, attempt_id, error)
         return Dialed(DialResult.REFUSED, attempt_id=attempt_id)
     placed(services, attempt_id, job.id, job.next_phone or "", call)
+    _note_answer(services, batch, breaker)
     return Dialed(DialResult.PLACED, attempt_id=attempt_id)
 
 
@@ -290,6 +311,22 @@ def call_request(
         dynamic_variables=dynamic_variables(job, batch, services.clock.now()),
         agent_override=override,
     )
+
+
+def _note_outage(services: Services, batch: Batch, error: str) -> None:
+    breaker = services.store.breakers.failed(batch.account_id, services.clock.now(), error)
+    if breaker.is_open:
+        log.error(
+            "the provider does not answer: dialing waits",
+            extra={"account_id": batch.account_id, "until": str(breaker.probe_at), "error": error},
+        )
+
+
+def _note_answer(services: Services, batch: Batch, breaker: Breaker) -> None:
+    """Any answer closes the breaker; where there was nothing to close, nothing is written."""
+    if breaker.failures and services.store.breakers.succeeded(batch.account_id):
+        log.warning("the provider answers again: dialing goes on", extra={"account_id": batch.account_id})
+        services.nudges.dispatch()
 
 
 def _nothing_sent(services: Services, job: Job, attempt_id: str, why: str, delay: timedelta) -> None:

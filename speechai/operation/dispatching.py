@@ -17,10 +17,17 @@ def dispatch(services: Services) -> int:
     one job each, so that a long one does not starve a short one.
     """
     settings, store = services.settings, services.store
+    if store.stops.current():
+        return 0
     free = store.pacing.free_slots(settings.provider_key, settings.max_concurrent_calls)
     free -= store.jobs.handed_out() if free else 0
     instant = services.clock.now()
-    turns = deque(batch for batch in store.batches.running() if batch.provider == settings.provider_key)
+    waiting = {account for account, breaker in store.breakers.open_ones().items() if breaker.forbids(instant)}
+    turns = deque(
+        batch
+        for batch in store.batches.running()
+        if batch.provider == settings.provider_key and batch.account_id not in waiting
+    )
     handed_out = 0
     while handed_out < free and turns:
         batch = turns.popleft()

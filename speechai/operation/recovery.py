@@ -128,7 +128,7 @@ def _post_again(services: Services, attempt: Attempt) -> int:
         return 0
     if not store.attempts.dial_again(attempt.id, instant, services.settings.lease_seconds):
         return 0
-    post(services, job, batch, attempt.id, attempt.from_number)
+    post(services, job, batch, attempt.id, attempt.from_number, facts.breaker)
     return 1
 
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from speechai.store.accounts import AccountRepository, ApiKeyRepository, UserRepository
 from speechai.store.attempts import AttemptRepository
 from speechai.store.batches import BatchRepository, WaveRepository
+from speechai.store.breakers import BreakerRepository
 from speechai.store.database import Db, PyMongoError, connect
 from speechai.store.indexes import ensure_indexes
 from speechai.store.jobs import JobRepository
 from speechai.store.pacing import PacingRepository
+from speechai.store.stops import StopRepository
 from speechai.store.uploads import UploadRepository
 
 StoreError = PyMongoError
@@ -27,6 +29,8 @@ class Store:
     batches: BatchRepository
     waves: WaveRepository
     pacing: PacingRepository
+    breakers: BreakerRepository
+    stops: StopRepository
     accounts: AccountRepository
     users: UserRepository
     api_keys: ApiKeyRepository
@@ -52,6 +56,8 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         batches=BatchRepository(db),
         waves=WaveRepository(db),
         pacing=PacingRepository(db),
+        breakers=BreakerRepository(db),
+        stops=StopRepository(db),
         accounts=AccountRepository(db),
         users=UserRepository(db),
         api_keys=ApiKeyRepository(db),

@@ -156,6 +156,10 @@ class AttemptRepository:
         ).limit(limit)
         return [_attempt(document) for document in found]
 
+    def live_count(self) -> int:
+        """How many calls of all batches are not over."""
+        return self._attempts.count_documents({"status": {"$in": _OPEN}, "ended_at": None})
+
     def in_state(self, state: AttemptState, limit: int = 500) -> list[Attempt]:
         """Attempts in an open state, oldest first."""
         found = self._attempts.find({"status": state.value}).sort("reserved_at", ASCENDING).limit(limit)
@@ -358,7 +362,7 @@ class AttemptRepository:
         )
 
     def stop_requested(self, attempt_id: str, instant: datetime) -> None:
-        """Note that the watchdog asked the provider to end the call."""
+        """Note that the provider was asked to end the call, by the watchdog or by an operator."""
         self._attempts.update_one({"_id": attempt_id}, {"$set": {"stop_requested_at": instant}})
 
     def _move(

@@ -112,6 +112,14 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
                 [("batch_id", ASCENDING), ("day", ASCENDING), ("slot", ASCENDING)], name="slot", unique=True
             )
         ],
+        "stops": [
+            IndexModel(
+                [("in_force", ASCENDING)],
+                name="one_in_force",
+                unique=True,
+                partialFilterExpression={"in_force": True},
+            )
+        ],
         "rejections": [IndexModel([("batch_id", ASCENDING), ("row", ASCENDING)], name="batch")],
         "users": [IndexModel([("email", ASCENDING)], name="email", unique=True)],
         # files between preview and confirmation; the sweep forgets them (a TTL would leave their chunks)

@@ -1,6 +1,6 @@
 """The JSON API under /api, for programs with a key."""
 
-from web.api import batches, jobs, uploads
+from web.api import batches, jobs, stopping, uploads
 from web.api.blueprint import blueprint
 
-__all__ = ["batches", "blueprint", "jobs", "uploads"]
+__all__ = ["batches", "blueprint", "jobs", "stopping", "uploads"]

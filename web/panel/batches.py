@@ -125,6 +125,7 @@ def _view(batch_id: str) -> dict[str, Any]:
         "numbers": _numbers(found, promised),
         "zone": batch.zone,
         "closed": _closed(batch),
+        "outage": breaker if (breaker := made.store.breakers.get(batch.account_id)).is_open else None,
         "waves": made.store.waves.of_batch(batch_id, limit=12),
         "latest": made.store.attempts.latest(batch_id, LATEST),
         "people": [jobs.listed(document) for document in people[:PEOPLE]],

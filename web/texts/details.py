@@ -9,6 +9,8 @@ from speechai.operation.uploads import Language
 _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), spanish)
     for pattern, spanish in (
+        (r"the provider answers", "el proveedor responde"),
+        (r"the provider does not answer", "el proveedor no responde"),
         (r"not stopped", "no está detenido"),
         (r"stopped by (.+)", r"detenido por \1"),
         (r"the batch is draft", "la campaña es un borrador"),

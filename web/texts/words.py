@@ -94,6 +94,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "field.campaign_type": ("Tipo de campaña", "Campaign type"),
     "field.call_to_action": ("Llamado a la acción", "Call to action"),
     "field.ignore": ("No se usa", "Not used"),
+    "rule.outage": ("Respuesta del proveedor", "Provider's answers"),
     "rule.kill_switch": ("Detención general", "Kill switch"),
     "rule.job_state": ("Estado del contacto", "State of the job"),
     "rule.batch_state": ("Estado de la campaña", "State of the batch"),

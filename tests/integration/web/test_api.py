@@ -224,3 +224,22 @@ def test_people_of_an_active_batch_are_merged_skipped_or_allowed(api: Api):
 
     allowed = api.upload(more, duplicates="allow", again="1", start="draft").json
     assert (allowed["jobs_created"], allowed["merged"]) == (2, 0)
+
+
+def test_the_kill_switch(api: Api, panel, worker, provider):
+    provider.default = "promise"
+    assert api.get("/api/stop").json["stopped"] is False
+    assert api.post("/api/stop", {"hang_up": "yes"}).status_code == 422
+    stopped = api.post("/api/stop").json
+    assert (stopped["stopped"], stopped["by"], stopped["hung_up"]) == (True, "api:env", 0)
+    started(api)
+    worker.run()
+    assert provider.rings == []
+    page = panel.get("/").text
+    assert "Todas las llamadas están detenidas." in page and "api:env" in page
+    assert panel.post("/resume").status_code == 303
+    worker.run()
+    assert len(provider.rings) == 2
+    assert panel.get("/stop").status_code == 200
+    panel.post("/stop", data={"hang_up": "1"})
+    assert api.post("/api/resume").json["stopped"] is False

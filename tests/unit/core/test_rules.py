@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechai.catalog.policies import presets
+from speechai.core.breaker import Breaker
 from speechai.core.rules import judge
 from speechai.core.states import BatchState, JobState
 from tests.builders import MONDAY_NOON, a_job, a_rulebook, some_facts
@@ -25,10 +26,14 @@ def test_allowed():
     assert all(rule.detail and rule.source for rule in verdict.rules)
 
 
+DOWN = Breaker(5, MONDAY_NOON, MONDAY_NOON + timedelta(seconds=15), "no connection")
+
+
 @pytest.mark.parametrize(
     ("rule", "job", "book", "facts", "next_at"),
     [
         ("kill_switch", {}, {}, {"stopped_by": "ana@ejemplo.cl"}, None),
+        ("outage", {}, {}, {"breaker": DOWN}, MONDAY_NOON + timedelta(seconds=15)),
         ("job_state", {"status": JobState.IN_PROGRESS}, {}, {}, None),
         ("batch_state", {}, {"status": BatchState.PAUSED}, {}, None),
         ("batch_state", {}, {"status": BatchState.DRAFT}, {}, None),

@@ -1,0 +1,70 @@
+"""Circuit breakers, one document per account; an account without one is well."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from speechai.core.breaker import CLOSED, Breaker
+from speechai.store.database import Db, Document
+
+_TRIES = 20  # at a write that another worker was quicker with
+
+
+class BreakerRepository:
+    """Every worker sees the same breaker; writes are guarded by what was read."""
+
+    def __init__(self, db: Db) -> None:
+        self._breakers = db["breakers"]
+
+    def get(self, account_id: str) -> Breaker:
+        """The account's breaker."""
+        return _breaker(self._breakers.find_one({"_id": account_id}))
+
+    def open_ones(self) -> dict[str, Breaker]:
+        """The breakers that are open, by account."""
+        return {row["_id"]: _breaker(row) for row in self._breakers.find({"opened_at": {"$ne": None}})}
+
+    def take_probe(self, account_id: str, breaker: Breaker, patience: timedelta, instant: datetime) -> bool:
+        """Be the one that tries an open breaker. Another may after `patience`, should this one die."""
+        return (
+            self._breakers.update_one(
+                {"_id": account_id, "failures": breaker.failures, "probe_at": breaker.probe_at},
+                {"$set": {"probe_at": instant + patience}},
+            ).modified_count
+            == 1
+        )
+
+    def failed(self, account_id: str, instant: datetime, error: str) -> Breaker:
+        """Count a failure. Returns the breaker as it is now."""
+        for _ in range(_TRIES):
+            before = self._breakers.find_one({"_id": account_id})
+            after = _breaker(before).failed(instant, error)
+            fields = {
+                "failures": after.failures,
+                "opened_at": after.opened_at,
+                "probe_at": after.probe_at,
+                "last_error": after.last_error,
+            }
+            if before is None:
+                self._breakers.update_one({"_id": account_id}, {"$setOnInsert": fields}, upsert=True)
+                return after
+            guard = {"_id": account_id, "failures": before["failures"]}
+            if self._breakers.update_one(guard, {"$set": fields}).matched_count:
+                return after
+        return self.get(account_id)  # so many others failed meanwhile that one more says nothing
+
+    def succeeded(self, account_id: str) -> bool:
+        """The provider answers. True where the breaker was open."""
+        before = self._breakers.find_one_and_delete({"_id": account_id})
+        return _breaker(before).is_open
+
+
+def _breaker(document: Document | None) -> Breaker:
+    if document is None:
+        return CLOSED
+    return Breaker(
+        failures=document["failures"],
+        opened_at=document["opened_at"],
+        probe_at=document["probe_at"],
+        last_error=document["last_error"],
+    )
