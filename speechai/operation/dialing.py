@@ -20,6 +20,7 @@ from speechai.core.outcomes import Outcome
 from speechai.core.rules import OPEN_CALL_RECHECK, Facts, Verdict, judge
 from speechai.core.states import JobReason, JobState
 from speechai.core.variables import dynamic_variables
+from speechai.failpoints import reached
 from speechai.operation.services import Services
 from speechai.operation.settling import complete_batch_if_over, conclude, end_call
 from speechai.retell.client import CallRequest
@@ -193,6 +194,7 @@ def _reserve(
     if not store.pacing.take_slot(settings.provider_key, attempt_id, settings.max_concurrent_calls):
         store.jobs.take_back(job.id)
         return None
+    reached("slot_taken")
     try:
         store.attempts.reserve(
             Reservation(
@@ -222,9 +224,11 @@ def _reserve(
         store.pacing.free_slot(settings.provider_key, attempt_id)
         store.jobs.postpone(job.id, instant + OPEN_CALL_RECHECK, [type(error).__name__], wave=False)
         return None
+    reached("attempt_reserved")
     if not store.jobs.begin(job.id, attempt_id, settings.lease_seconds, services.worker):
         give_back(services, attempt_id, "the job was taken by another message", instant)
         return None
+    reached("job_begun")
     return attempt_id
 
 
@@ -241,6 +245,7 @@ def place(
     store, settings, clock = services.store, services.settings, services.clock
     if not store.attempts.begin_dialing(attempt_id, clock.now(), settings.lease_seconds):
         return Dialed(DialResult.NOT_PENDING)
+    reached("dialing_noted")
     return post(services, job, batch, attempt_id, from_number, breaker)
 
 
@@ -274,6 +279,7 @@ def post(
         _note_answer(services, batch, breaker)
         _refused(services, attempt_id, error)
         return Dialed(DialResult.REFUSED, attempt_id=attempt_id)
+    reached("call_created")
     placed(services, attempt_id, job.id, job.next_phone or "", call)
     _note_answer(services, batch, breaker)
     return Dialed(DialResult.PLACED, attempt_id=attempt_id)
@@ -287,6 +293,7 @@ def placed(services: Services, attempt_id: str, job_id: str, to_number: str, cal
     lease = delay + settings.lease_seconds
     if not store.attempts.placed(attempt_id, call, token, instant, lease):
         return  # a webhook or the sweep knew before us
+    reached("call_placed")
     store.jobs.placed(job_id, attempt_id, str(call["call_id"]), to_number, instant)
     store.jobs.extend_lease(job_id, attempt_id, lease)
     services.nudges.follow(attempt_id, token, delay)

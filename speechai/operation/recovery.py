@@ -13,6 +13,7 @@ from datetime import timedelta
 from speechai.core.model import Attempt
 from speechai.core.rules import judge
 from speechai.core.states import AttemptState, JobState
+from speechai.failpoints import reached
 from speechai.operation.dialing import gather_facts, give_back, placed, post
 from speechai.operation.dispatching import dispatch
 from speechai.operation.services import Services
@@ -98,6 +99,7 @@ def _unknown_attempts(services: Services) -> int:
             )
             continue
         if calls:
+            reached("unknown_found")
             placed(services, attempt.id, attempt.job_id, attempt.to_number, calls[0])
             resolved += 1
         elif missing_for < POST_AGAIN_AFTER or attempt.looks + 1 < LOOKS_BEFORE_POSTING_AGAIN:

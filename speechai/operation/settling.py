@@ -27,6 +27,7 @@ from speechai.core.outcomes import (
     rang,
 )
 from speechai.core.states import AttemptState, BatchState, JobState
+from speechai.failpoints import reached
 from speechai.operation.services import Services
 
 log = logging.getLogger(__name__)
@@ -73,6 +74,7 @@ def observe(services: Services, attempt: Attempt, news: Mapping[str, Any]) -> At
         return replace(attempt, call=call)
     services.store.attempts.observe(attempt.id, call, instant, ended=over)
     if over:
+        reached("end_noted")
         end_call(services, attempt.id)
     return replace(attempt, call=call, ended_at=attempt.ended_at or (instant if over else None))
 
@@ -123,7 +125,9 @@ def settle(services: Services, attempt: Attempt) -> bool:
         instant=instant,
         details_due=_details_due(attempt.call, instant, instant),
     )
+    reached("attempt_settled")
     end_call(services, attempt.id)
+    reached("slot_freed")
     conclude(services, attempt.id)
     return settled
 
@@ -175,6 +179,7 @@ def conclude(services: Services, attempt_id: str) -> bool:
         attempts=job.attempts,
         result=result_fields(attempt, job, history, instant),
     )
+    reached("job_moved")
     if moved:
         log.info(
             "%s: the job is %s",

@@ -14,6 +14,7 @@ from speechai.catalog.policies import Policy
 from speechai.core.calendar import Slot, closed_reason, day_bounds, due_slots
 from speechai.core.model import Batch, local_day
 from speechai.core.states import BatchState, WaveState
+from speechai.failpoints import reached
 from speechai.operation.services import Services
 from speechai.store.database import Document
 
@@ -74,6 +75,7 @@ def run_wave(services: Services, batch_id: str, day: date, slot: str) -> WaveRes
         return WaveResult.ALREADY
     if not waves.record(batch_id, day, slot, WaveState.OPEN.value, {"at": instant}):
         return WaveResult.ALREADY
+    reached("wave_begun")
     _release(services, batch, day, slot, instant)
     return WaveResult.RUN
 

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from speechai.stack import wait
-from tests.e2e.conftest import ROOT, ZONE, Site, as_json, invariants_hold, write_people
+from tests.e2e.site import ROOT, ZONE, Site, as_json, invariants_hold, write_people
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +106,9 @@ def test_one_wave_by_the_celery_command_line(site: Site, tmp_path):
     for _ in range(2):
         site.celery("call", "tasks.waves.run_wave", "--args", json.dumps([batch_id, today, "09:00"]))
     wait.until(lambda: len(site.ledger(batch_id)) >= 4, seconds=30, what="the wave by hand")
-    invariants_hold(site, batch_id)
     site.post(f"/api/batches/{batch_id}/cancel")
+    wait.until(lambda: site.counts(batch_id)["in_progress"] == 0, seconds=30, what="the end of the calls")
+    invariants_hold(site, batch_id)
 
 
 def test_flower_is_closed_and_shows_ids_and_never_numbers(site: Site):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
-from tests.e2e.conftest import ROOT, Site, write_people
+from tests.e2e.site import ROOT, Site, write_people
 
 WAIT = 60_000  # milliseconds that a batch of a few people may take
 
