@@ -25,7 +25,8 @@ log = logging.getLogger(__name__)
 
 SEARCH_GRACE = timedelta(seconds=10)  # how long a new call may be missing from list-calls
 LOOKS_BEFORE_POSTING_AGAIN = 2
-POST_AGAIN_AFTER = timedelta(seconds=60)  # and how long it must be missing before it may be posted again
+# … and how long it must be missing before it may be posted again: half a lease, within these bounds.
+POST_AGAIN_AFTER = timedelta(seconds=30), timedelta(seconds=60)
 UNCONFIRMED_UPLOADS = timedelta(hours=24)  # how long a previewed file waits for its confirmation
 POST_AGAIN_WITHIN = timedelta(minutes=50)  # the provider keeps an idempotency key for an hour
 
@@ -102,7 +103,7 @@ def _unknown_attempts(services: Services) -> int:
             reached("unknown_found")
             placed(services, attempt.id, attempt.job_id, attempt.to_number, calls[0])
             resolved += 1
-        elif missing_for < POST_AGAIN_AFTER or attempt.looks + 1 < LOOKS_BEFORE_POSTING_AGAIN:
+        elif missing_for < _post_again_after(services) or attempt.looks + 1 < LOOKS_BEFORE_POSTING_AGAIN:
             services.store.attempts.searched(attempt.id, instant)
         elif instant - first_post < POST_AGAIN_WITHIN:
             resolved += _post_again(services, attempt)
@@ -110,6 +111,11 @@ def _unknown_attempts(services: Services) -> int:
             review(services, attempt)
             resolved += 1
     return resolved
+
+
+def _post_again_after(services: Services) -> timedelta:
+    least, most = POST_AGAIN_AFTER
+    return min(most, max(least, timedelta(seconds=services.settings.lease_seconds / 2)))
 
 
 def _post_again(services: Services, attempt: Attempt) -> int:

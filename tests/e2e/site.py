@@ -128,6 +128,10 @@ class Site:
         calls = requests.get(f"{self.stack.simulator_url}/_simulator/ledger", timeout=30).json()["calls"]
         return [call for call in calls if call["metadata"].get("batch_id") == batch_id]
 
+    def has_rung(self, batch_id: str, times: int) -> bool:
+        """Whether the simulator has seen so many calls of the batch."""
+        return len(self.ledger(batch_id)) >= times
+
     def celery(self, *arguments: str) -> str:
         """`celery -A speechai …` in another terminal."""
         command = [sys.executable, "-m", "celery", "-A", "speechai", *arguments]

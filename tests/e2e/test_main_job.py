@@ -150,8 +150,7 @@ def test_a_wave_is_fired_by_beat_within_seconds_of_its_minute(site: Site, wave_b
     invariants_hold(site, wave_batch)
 
 
-@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
-@pytest.mark.parametrize("part", ["worker", "poller"])
+@pytest.mark.parametrize(("part", "signal_number"), [("worker", signal.SIGKILL), ("poller", signal.SIGTERM)])
 def test_a_worker_dies_in_the_middle_and_nobody_is_called_twice_or_forgotten(
     site: Site, tmp_path, part, signal_number
 ):
