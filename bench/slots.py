@@ -88,10 +88,11 @@ def report(shape: Shape, calls: list[dict[str, float]], asked: int) -> int:
     p50, p99 = idle[len(idle) // 2], idle[int(len(idle) * 0.99)]
     per_call = asked / len(calls)
     print(
-        f"{shape.name}: {len(calls)} calls of {duration:.2f} s on {SLOTS} slots: efficiency {efficiency:.3f} "
-        f"(goal {shape.efficiency}); slot idle p50 {1000 * p50:.0f} ms (goal {1000 * shape.idle_p50:.0f}), "
-        f"p99 {1000 * p99:.0f} ms (goal {1000 * shape.idle_p99:.0f}); "
-        f"requests per call {per_call:.3f} (goal {shape.requests_per_call})"
+        f"{shape.name}: {len(calls)} calls of {duration:.2f} s on {SLOTS} slots: "
+        f"efficiency {efficiency:.3f} (goal {shape.efficiency}); "
+        f"slot idle p50 {1000 * p50:.0f} ms{_goal(1000 * shape.idle_p50)}, "
+        f"p99 {1000 * p99:.0f} ms{_goal(1000 * shape.idle_p99)}; "
+        f"requests per call {per_call:.3f}{_goal(shape.requests_per_call)}"
     )
     well = (
         len(calls) == CALLS
@@ -101,6 +102,10 @@ def report(shape: Shape, calls: list[dict[str, float]], asked: int) -> int:
         and per_call <= shape.requests_per_call
     )
     return int(not well)
+
+
+def _goal(most: float) -> str:
+    return "" if math.isinf(most) else f" (goal {most:g})"
 
 
 if __name__ == "__main__":
