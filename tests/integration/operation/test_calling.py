@@ -308,6 +308,18 @@ def test_lost_messages_are_healed_by_the_sweep(make, provider):
     assert statuses(services)["done"] == 3
 
 
+def test_a_call_whose_polling_was_lost_is_followed_again(services, worker, provider):
+    provider.default = "promise"
+    add_batch(services, people=2)
+    worker.run(before="poll_call")
+    worker.inbox.clear()  # the chains are gone, say with the broker
+    for attempt in services.store.attempts.in_state(AttemptState.ONGOING):
+        services.store.attempts.extend_lease(attempt.id, -1)  # and time has passed, by the database's clock
+    assert sweep(services)["calls"] == 2
+    worker.run()
+    assert statuses(services)["done"] == 2
+
+
 def test_a_value_nobody_knows_is_settled_and_kept_whole(services, worker, provider, caplog):
     provider.default = "unheard_of"
     add_batch(services)

@@ -96,6 +96,23 @@ def test_the_cap_of_the_day_holds_however_fast_calls_end(store):
     assert store.attempts.places_used("CL:RUT:111111111", DAY) == 3
 
 
+@pytest.mark.parametrize(
+    "other",
+    [
+        lambda number: {"to_number": f"+5691111{number:04d}"},  # a person's many numbers
+        lambda number: {"person_id": f"CL:RUT:{number}"},  # a number's many people
+    ],
+)
+def test_the_cap_binds_the_person_over_all_numbers_and_the_number_over_all_people(store, other):
+    def dial(number):
+        store.attempts.reserve(a_reservation(f"att-{number}", **other(number)))
+        settle(store, f"att-{number}")
+        return "rang"
+
+    results = [result for round_ in range(6) for result in race(8, lambda n, r=round_: dial(r * 100 + n))]
+    assert results.count("rang") == 3
+
+
 def test_a_dial_that_rang_nobody_gives_its_places_back(store):
     for number in range(5):
         store.attempts.reserve(a_reservation(f"att-{number}"))
