@@ -33,8 +33,12 @@ class Breaker:
         """Whether not even a probe may be dialed at `instant`."""
         return self.probe_at is not None and instant < self.probe_at
 
-    def failed(self, instant: datetime, error: str) -> Breaker:
-        """After one more failure. Each failed probe doubles the pause."""
+    def failed(self, instant: datetime, error: str, *, probe: bool = False) -> Breaker:
+        """After one more failure. Each failed probe doubles the pause; a dial that began before it opened
+        and fails afterwards says nothing new.
+        """
+        if self.is_open and not probe:
+            return self
         failures = self.failures + 1
         if failures < FAILURES_TO_OPEN:
             return replace(self, failures=failures, last_error=error)

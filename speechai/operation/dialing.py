@@ -82,13 +82,13 @@ def dial(services: Services, job_id: str) -> Dialed:
     if not _take_group_place(services, job, batch, instant):
         return Dialed(DialResult.HELD)
 
-    if facts.breaker.is_open and not _take_probe(services, batch, facts.breaker, instant):
-        store.jobs.take_back(job.id)
-        return Dialed(DialResult.HELD)
     from_number = _from_number(services, batch)
     wait = services.pace.wait(from_number)
     if wait > 0:
         return Dialed(DialResult.THROTTLED, wait)
+    if facts.breaker.is_open and not _take_probe(services, batch, facts.breaker, instant):
+        store.jobs.take_back(job.id)
+        return Dialed(DialResult.HELD)
 
     attempt_id = _reserve(services, job, batch, from_number, verdict, instant)
     if attempt_id is None:
@@ -259,7 +259,7 @@ def post(
         call = services.provider.create_phone_call(request)
     except UnknownResult as error:
         log.warning("the provider did not answer: it may be ringing", extra={**extra, "error": str(error)})
-        _note_outage(services, batch, str(error))
+        _note_outage(services, batch, breaker, str(error))
         lease = services.settings.lease_seconds
         services.store.attempts.unknown(attempt_id, str(error), services.clock.now(), lease)
         return Dialed(DialResult.UNKNOWN, attempt_id=attempt_id)
@@ -271,7 +271,7 @@ def post(
         return Dialed(DialResult.REFUSED, attempt_id=attempt_id)
     except Retryable as error:
         log.warning("the provider cannot be reached", extra={**extra, "error": str(error)})
-        _note_outage(services, batch, str(error))
+        _note_outage(services, batch, breaker, str(error))
         _nothing_sent(services, job, attempt_id, "provider out of reach", OUTAGE_DELAY)
         return Dialed(DialResult.REFUSED, attempt_id=attempt_id)
     except ProviderError as error:
@@ -320,8 +320,9 @@ def call_request(
     )
 
 
-def _note_outage(services: Services, batch: Batch, error: str) -> None:
-    breaker = services.store.breakers.failed(batch.account_id, services.clock.now(), error)
+def _note_outage(services: Services, batch: Batch, before: Breaker, error: str) -> None:
+    breakers, instant = services.store.breakers, services.clock.now()
+    breaker = breakers.failed(batch.account_id, instant, error, probe=before.is_open)
     if breaker.is_open:
         log.error(
             "the provider does not answer: dialing waits",

@@ -34,11 +34,13 @@ class BreakerRepository:
             == 1
         )
 
-    def failed(self, account_id: str, instant: datetime, error: str) -> Breaker:
-        """Count a failure. Returns the breaker as it is now."""
+    def failed(self, account_id: str, instant: datetime, error: str, *, probe: bool = False) -> Breaker:
+        """Count a failure, `probe` where the breaker was open already. Returns the breaker as it is now."""
         for _ in range(_TRIES):
             before = self._breakers.find_one({"_id": account_id})
-            after = _breaker(before).failed(instant, error)
+            after = _breaker(before).failed(instant, error, probe=probe)
+            if after == _breaker(before):
+                return after
             fields = {
                 "failures": after.failures,
                 "opened_at": after.opened_at,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, date
 from decimal import Decimal
 from typing import Any
 
@@ -75,9 +75,3 @@ def day_of(text: str | None) -> date | None:
 def plus_seconds(seconds: float) -> Document:
     """An aggregation expression: the database's own clock plus some seconds. Leases are judged by it."""
     return {"$add": ["$$NOW", int(seconds * 1000)]}
-
-
-def server_time(db: Db) -> datetime:
-    """What the database's clock says (aware UTC)."""
-    answer: datetime = db.command("hello")["localTime"]
-    return answer.replace(tzinfo=UTC) if answer.tzinfo is None else answer

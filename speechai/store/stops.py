@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from pymongo import DESCENDING
 from pymongo.errors import DuplicateKeyError
 
 from speechai.store.database import Db, Document
@@ -41,7 +40,3 @@ class StopRepository:
         """Go on. False where it was not stopped."""
         ended = {"$unset": {"in_force": ""}, "$set": {"ended_by": by, "ended_at": instant}}
         return self._stops.update_one({"in_force": True}, ended).modified_count == 1
-
-    def history(self, limit: int) -> list[Document]:
-        """The last stops, newest first."""
-        return list(self._stops.find().sort("at", DESCENDING).limit(limit))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import signal
 import subprocess
@@ -203,7 +202,3 @@ def violations(site: Site, batch_id: str) -> list[str]:
     if ledger["max_concurrent"] > int(FAST["MAX_CONCURRENT_CALLS"]):
         found.append(f"I5: {ledger['max_concurrent']} calls at once")
     return found
-
-
-def as_json(text: str) -> Any:
-    return json.loads(text)

@@ -13,7 +13,7 @@ import pytest
 import requests
 
 from speechai.stack import wait
-from tests.e2e.site import ROOT, ZONE, Site, as_json, invariants_hold, write_people
+from tests.e2e.site import ROOT, ZONE, Site, invariants_hold, write_people
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +134,7 @@ def test_flower_is_closed_and_shows_ids_and_never_numbers(site: Site):
 def test_the_report_says_what_the_api_says(site: Site, tmp_path):
     batch_id = site.upload(write_people(tmp_path, 3).path, name="Informe")["batch_id"]
     site.completed(batch_id, 120)
-    report = as_json(site.speechai("report", batch_id, "--json"))
+    report = json.loads(site.speechai("report", batch_id, "--json"))
     batch = site.get(f"/api/batches/{batch_id}")
     assert report["counts"] == batch["counts"] and report["rings"] == batch["rings"]
     assert "Informe" in site.speechai("report", batch_id)
@@ -150,7 +150,8 @@ def test_a_wave_is_fired_by_beat_within_seconds_of_its_minute(site: Site, wave_b
     invariants_hold(site, wave_batch)
 
 
-@pytest.mark.parametrize(("part", "signal_number"), [("worker", signal.SIGKILL), ("poller", signal.SIGTERM)])
+@pytest.mark.parametrize("signal_number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("part", ["worker", "poller"])
 def test_a_worker_dies_in_the_middle_and_nobody_is_called_twice_or_forgotten(
     site: Site, tmp_path, part, signal_number
 ):

@@ -43,7 +43,7 @@ def test_a_stop_is_kept_with_its_author_and_on_record(services):
     assert stopping.stop(services, "beto")["by"] == "ana"
     stopping.resume(services, "beto")
     stopping.resume(services, "caro")
-    [stop] = services.store.stops.history(10)
+    [stop] = services.store.db["stops"].find()
     assert (stop["by"], stop["ended_by"]) == ("ana", "beto")
 
 
