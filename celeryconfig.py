@@ -6,6 +6,7 @@ https://docs.celeryq.dev/en/stable/userguide/configuration.html
 from celery.schedules import crontab
 from kombu import Queue
 
+from speechai.core.watching import PAGES_EVERY
 from speechai.settings import current
 
 _settings = current()
@@ -52,6 +53,7 @@ task_create_missing_queues = False  # a typo in a queue's name is an error, not 
 task_routes = {
     "tasks.calls.call_contact": {"queue": "calls"},
     "tasks.calls.poll_call": {"queue": "polls"},
+    "tasks.calls.look_in_pages": {"queue": "polls"},
     "tasks.calls.persist_result": {"queue": "results"},
     "tasks.waves.*": {"queue": "waves"},
     "tasks.recovery.*": {"queue": "recovery"},
@@ -92,6 +94,11 @@ beat_schedule = {
         "task": "tasks.waves.dispatch",
         "schedule": 5.0,  # retries and callbacks whose time has come
         "options": {"queue": "waves", "expires": 5},
+    },
+    "look in pages": {
+        "task": "tasks.calls.look_in_pages",
+        "schedule": PAGES_EVERY,
+        "options": {"queue": "polls", "expires": PAGES_EVERY.total_seconds()},
     },
     "sweep": {
         "task": "tasks.recovery.sweep",

@@ -7,8 +7,8 @@ from typing import Any
 from speechai.celery import app
 from speechai.composition import services
 from speechai.operation import dialing, following, settling
-from speechai.operation.dialing import DialResult
 from speechai.operation.following import Next
+from speechai.operation.placing import DialResult
 
 
 @app.task(name="tasks.calls.call_contact", bind=True, max_retries=None)
@@ -27,6 +27,12 @@ def poll_call(self: Any, attempt_id: str, poll_token: str) -> None:
         raise self.retry(countdown=look.delay)
     if look.next is Next.CUT:
         self.request.chain = None  # somebody else settled it: there is no result to persist
+
+
+@app.task(name="tasks.calls.look_in_pages")
+def look_in_pages() -> None:
+    """Look at every call that nobody looked at in time: with very many in flight, that is all of them."""
+    following.look_in_pages(services())
 
 
 @app.task(name="tasks.calls.persist_result")

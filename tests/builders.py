@@ -8,7 +8,7 @@ from typing import Any
 from speechai.catalog.policies import preset
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.breaker import CLOSED
-from speechai.core.model import ZONE_OF_COUNTRY, Attempt, Batch, Debt, Job, Limits, Rulebook
+from speechai.core.model import ZONE_OF_COUNTRY, Attempt, Batch, Debt, Job, Limits, Rulebook, Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.rules import Facts
 from speechai.core.states import AttemptState, BatchState, JobState
@@ -126,10 +126,7 @@ def some_facts(**changes: Any) -> Facts:
         "provider_is_local": True,
         "stopped_by": None,
         "breaker": CLOSED,
-        "person_calls_today": 0,
-        "number_calls_today": 0,
-        "person_open": False,
-        "number_open": False,
+        "taken": Taken(),
         "days_without_answer": frozenset(),
         "has_group_place": True,
     }

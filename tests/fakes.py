@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import defaultdict, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -11,8 +12,8 @@ from typing import Any
 from speechai.catalog.accounts import Account, Plan
 from speechai.clock import ManualClock
 from speechai.operation import dialing, dispatching, following, settling, waves
-from speechai.operation.dialing import DialResult
 from speechai.operation.following import Next
+from speechai.operation.placing import DialResult
 from speechai.operation.services import Services
 from speechai.retell.client import CallRequest
 from speechai.retell.errors import NotFound
@@ -77,6 +78,7 @@ class FakeProvider:
     lose_replies: deque[Exception] = field(default_factory=deque)  # the call exists, the answer is lost
     stopped: list[str] = field(default_factory=list)
     list_lag: bool = False
+    concurrency: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._numbers = itertools.count(1)
@@ -122,6 +124,12 @@ class FakeProvider:
         if self.list_lag:
             return []
         return [call for call in self.rings if call["metadata"]["attempt_id"] == attempt_id]
+
+    def get_calls(self, call_ids: Sequence[str]) -> list[dict[str, Any]]:
+        return [self.get_call(call_id) for call_id in call_ids if call_id in self.calls]
+
+    def get_concurrency(self) -> dict[str, Any]:
+        return self.concurrency
 
     def stop_call(self, call_id: str) -> None:
         self.stopped.append(call_id)

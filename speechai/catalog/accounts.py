@@ -24,3 +24,4 @@ class Account:
     tz_name: str
     agent_id: str | None  # None: RETELL_AGENT_ID
     from_numbers: tuple[str, ...]  # empty: RETELL_FROM_NUMBER
+    slots: int | None = None  # its share of the provider's slots; None: all of them

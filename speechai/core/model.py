@@ -146,11 +146,22 @@ class Attempt:
     cost_cents: Decimal = Decimal(0)  # US cents
     looks: int = 0  # how often an unknown attempt was searched for
     stop_requested_at: datetime | None = None  # when the watchdog asked the provider to end it
+    revision: int = 0  # of `call`: how many answers of the provider it has taken in
 
     @property
     def is_conversation(self) -> bool:
         """Whether a person spoke."""
         return self.outcome in CONVERSATIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What of a person's and of a number's day is taken, at the moment it was read."""
+
+    person_places: frozenset[int] = frozenset()  # over all batches and numbers
+    number_places: frozenset[int] = frozenset()  # over all people
+    person_open: bool = False  # another call to the person is open
+    number_open: bool = False
 
 
 def days_without_answer(attempts: list[Attempt]) -> set[date]:

@@ -11,7 +11,7 @@ from datetime import date, datetime, timedelta
 
 from speechai.core.breaker import Breaker
 from speechai.core.calendar import closed_reason, day_bounds, next_opening
-from speechai.core.model import Job, Limits, Rulebook, local_day
+from speechai.core.model import Job, Limits, Rulebook, Taken, local_day
 from speechai.core.states import BatchState, JobState
 
 OPEN_CALL_RECHECK = timedelta(seconds=30)  # when to ask again while another call to the person is open
@@ -25,10 +25,7 @@ class Facts:
     provider_is_local: bool
     stopped_by: str | None  # who set the kill switch, if it is set
     breaker: Breaker  # whether the account's provider answers
-    person_calls_today: int  # places used on the person's local date, over all batches and numbers
-    number_calls_today: int  # places used on the number's local date, over all people
-    person_open: bool  # another call to this person is open
-    number_open: bool  # another call to this number is open
+    taken: Taken  # on the person's local date, and on the number's
     days_without_answer: frozenset[date]
     has_group_place: bool  # it has, or can have, a place in the batch's group of the day
 
@@ -166,17 +163,17 @@ def _window(job: Job, book: Rulebook, instant: datetime) -> RuleResult:
 
 
 def _one_call_at_a_time(facts: Facts, instant: datetime) -> RuleResult:
-    busy = facts.person_open or facts.number_open
+    busy = facts.taken.person_open or facts.taken.number_open
     detail = "another call to this person or number is open" if busy else "no other call is open"
     return _result("one_call_at_a_time", not busy, detail, "design", instant + OPEN_CALL_RECHECK)
 
 
 def _person_cap(job: Job, limits: Limits, facts: Facts, instant: datetime) -> RuleResult:
-    return _cap("person_calls_per_day", facts.person_calls_today, job, limits, instant)
+    return _cap("person_calls_per_day", len(facts.taken.person_places), job, limits, instant)
 
 
 def _number_cap(job: Job, limits: Limits, facts: Facts, instant: datetime) -> RuleResult:
-    return _cap("number_calls_per_day", facts.number_calls_today, job, limits, instant)
+    return _cap("number_calls_per_day", len(facts.taken.number_places), job, limits, instant)
 
 
 def _cap(rule: str, used: int, job: Job, limits: Limits, instant: datetime) -> RuleResult:

@@ -6,7 +6,7 @@ from typing import Any
 
 from speechai.core.rules import judge
 from speechai.core.states import BatchState, JobReason, JobState
-from speechai.operation.dialing import gather_facts
+from speechai.operation.judging import gather_facts
 from speechai.operation.services import Services
 from speechai.operation.settling import complete_batch_if_over
 from speechai.store.database import Document, decimal_of
@@ -83,11 +83,11 @@ def _attempt(document: Document) -> Document:
 def eligibility(services: Services, job_id: str) -> dict[str, Any]:
     """What the dialer itself would decide about the job now, rule by rule."""
     job = services.store.jobs.get(job_id)
-    batch = services.store.batches.get(job.batch_id) if job else None
-    if job is None or batch is None:
+    standing = services.store.standing.of(job.batch_id) if job else None
+    if job is None or standing is None:
         raise JobNotFoundError(job_id)
-    instant, book = services.clock.now(), services.rulebook(batch)
-    verdict = judge(job, book, gather_facts(services, job, book, instant), instant)
+    instant, book = services.clock.now(), services.rulebook(standing.batch)
+    verdict = judge(job, book, gather_facts(services, job, standing, instant), instant)
     return {
         "allowed": verdict.allowed,
         "next_allowed_at": verdict.next_allowed_at,
@@ -133,5 +133,6 @@ def cancel(services: Services, job_id: str) -> Document:
         raise JobNotFoundError(job_id)
     if not services.store.jobs.finish(job_id, JobState.FAILED, JobReason.CANCELLED, services.clock.now()):
         raise JobRefusedError(f"the job is {job.status.value}")
-    complete_batch_if_over(services, job.batch_id)
+    if batch := services.store.batches.get(job.batch_id):
+        complete_batch_if_over(services, batch)
     return view(services, job_id)

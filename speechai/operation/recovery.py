@@ -6,18 +6,20 @@ It has no ways of its own: each finding goes through the function that the norma
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Callable
 from datetime import timedelta
 
 from speechai.core.model import Attempt
 from speechai.core.rules import judge
-from speechai.core.states import AttemptState, JobState
+from speechai.core.states import AttemptState
 from speechai.failpoints import reached
-from speechai.operation.dialing import gather_facts, give_back, placed, post
 from speechai.operation.dispatching import dispatch
+from speechai.operation.following import look_in_pages
+from speechai.operation.judging import gather_facts
+from speechai.operation.placing import Dial, found, give_back, post
 from speechai.operation.services import Services
-from speechai.operation.settling import conclude, end_call, is_ready, observe, review, settle
+from speechai.operation.settling import Told, conclude, end_call, observe, review
+from speechai.operation.slots import ask_for_limit
 from speechai.operation.waves import finish_wave, open_waves
 from speechai.retell.errors import NotFound, ProviderError
 
@@ -37,10 +39,11 @@ def sweep(services: Services) -> dict[str, int]:
         "reservations": _expired_reservations,
         "dials": _expired_dials,
         "unknown": _unknown_attempts,
-        "calls": _forgotten_calls,
+        "calls": look_in_pages,
         "jobs": _stranded_jobs,
         "details": _missing_details,
         "slots": _leaked_slots,
+        "limit": _limit_of_the_provider,
         "suspended": lambda services: services.store.jobs.resume_suspended(services.clock.now()),
         "waves": _unfinished_waves,
         "due_waves": open_waves,
@@ -64,23 +67,24 @@ def sweep(services: Services) -> dict[str, int]:
 
 def _expired_reservations(services: Services) -> int:
     """Reserved and never posted: nothing rang."""
-    found = services.store.attempts.expired([AttemptState.RESERVED])
-    for attempt in found:
+    expired = services.store.attempts.expired(AttemptState.RESERVED)
+    for attempt in expired:
         instant = services.clock.now()
-        give_back(services, attempt.id, "its owner died before placing the call", instant)
         services.store.jobs.back_to_pending(attempt.job_id, attempt.id, instant)
-    return len(found)
+        why = "its owner died before placing the call"
+        give_back(services, attempt.id, attempt.account_id, why, instant)
+    return len(expired)
 
 
 def _expired_dials(services: Services) -> int:
     """Posted, perhaps, by somebody who died: it may have rung."""
-    found = services.store.attempts.expired([AttemptState.DIALING])
-    for attempt in found:
+    expired = services.store.attempts.expired(AttemptState.DIALING)
+    for attempt in expired:
         lease = services.settings.lease_seconds
         services.store.attempts.unknown(
             attempt.id, "its owner died while placing the call", services.clock.now(), lease
         )
-    return len(found)
+    return len(expired)
 
 
 def _unknown_attempts(services: Services) -> int:
@@ -101,7 +105,7 @@ def _unknown_attempts(services: Services) -> int:
             continue
         if calls:
             reached("unknown_found")
-            placed(services, attempt.id, attempt.job_id, attempt.to_number, calls[0])
+            found(services, attempt, calls[0])
             resolved += 1
         elif missing_for < _post_again_after(services) or attempt.looks + 1 < LOOKS_BEFORE_POSTING_AGAIN:
             services.store.attempts.searched(attempt.id, instant)
@@ -121,12 +125,12 @@ def _post_again_after(services: Services) -> timedelta:
 def _post_again(services: Services, attempt: Attempt) -> int:
     """The provider shows no trace of it: the same attempt again, under the same key, if the rules allow."""
     store = services.store
-    job, batch = store.jobs.get(attempt.job_id), store.batches.get(attempt.batch_id)
-    if job is None or batch is None or job.attempt_id != attempt.id:
+    job, standing = store.jobs.get(attempt.job_id), store.standing.of(attempt.batch_id)
+    if job is None or standing is None or job.attempt_id != attempt.id:
         review(services, attempt)
         return 1
-    instant, book = services.clock.now(), services.rulebook(batch)
-    facts = gather_facts(services, job, book, instant)
+    instant, book = services.clock.now(), services.rulebook(standing.batch)
+    facts = gather_facts(services, job, standing, instant)
     verdict = judge(job, book, facts, instant)
     # The attempt itself holds the job, the person's open call and a place in the day.
     own = {"job_state", "one_call_at_a_time", "person_calls_per_day", "number_calls_per_day", "not_before"}
@@ -136,43 +140,35 @@ def _post_again(services: Services, attempt: Attempt) -> int:
         return 0
     if not store.attempts.dial_again(attempt.id, instant, services.settings.lease_seconds):
         return 0
-    post(services, job, batch, attempt.id, attempt.from_number, facts.breaker)
+    dial = Dial(
+        job=job,
+        standing=standing,
+        attempt_id=attempt.id,
+        from_number=attempt.from_number,
+        judged_at=instant,
+        traffic=store.pacing.traffic(attempt.provider),
+    )
+    post(services, dial)
     return 1
-
-
-def _forgotten_calls(services: Services) -> int:
-    """Calls whose polling chain was lost: a new chain, under a new token. Ended ones settle at once."""
-    found = services.store.attempts.expired([AttemptState.ONGOING])
-    for attempt in found:
-        if attempt.ended_at is not None and is_ready(services, attempt):
-            settle(services, attempt)
-            continue
-        token = uuid.uuid4().hex
-        if services.store.attempts.new_poll_token(attempt.id, token):
-            services.store.attempts.extend_lease(attempt.id, services.settings.lease_seconds)
-            services.nudges.follow(attempt.id, token, 0)
-    return len(found)
 
 
 def _stranded_jobs(services: Services) -> int:
     """Jobs being called whose attempt is over: a crash came between the two writes."""
     healed = 0
-    for job in services.store.jobs.stranded():
+    for job in services.store.jobs.stranded(services.store.logs_name):
         attempt = services.store.attempts.get(job.attempt_id or "")
         if attempt is None or attempt.status is AttemptState.RELEASED:
             instant = services.clock.now()
             healed += services.store.jobs.back_to_pending(job.id, job.attempt_id or "", instant)
         elif attempt.status.is_final:
-            healed += conclude(services, attempt.id)
-        elif job.status is JobState.IN_PROGRESS:
-            services.store.jobs.extend_lease(job.id, attempt.id, services.settings.lease_seconds)
+            healed += conclude(services, attempt)
     return healed
 
 
 def _missing_details(services: Services) -> int:
     """Settled calls whose cost or analysis had not come yet: ask for it, reopen nothing."""
-    found = services.store.attempts.awaiting_details(services.clock.now())
-    for attempt in found:
+    waiting = services.store.attempts.awaiting_details(services.clock.now())
+    for attempt in waiting:
         try:
             call = services.provider.get_call(attempt.call_id or "")
         except NotFound:
@@ -183,22 +179,30 @@ def _missing_details(services: Services) -> int:
                 extra={"attempt_id": attempt.id, "error": str(error)},
             )
             continue
-        observe(services, attempt, call)
-    return len(found)
+        observe(services, attempt, call, Told.BY_LOOKING)
+    return len(waiting)
 
 
 def _leaked_slots(services: Services) -> int:
     """Slots whose owner is over, or never came to be."""
     held = services.store.pacing.holders(services.settings.lease_seconds)
-    rightful = services.store.attempts.open_ids([attempt_id for _, attempt_id in held])
-    leaked = [attempt_id for _, attempt_id in held if attempt_id not in rightful]
-    for attempt_id in leaked:
-        end_call(services, attempt_id)
+    rightful = services.store.attempts.open_ids([attempt_id for _, attempt_id, _ in held])
+    leaked = [slot for slot in held if slot[1] not in rightful]
+    for provider, attempt_id, account_id in leaked:
+        end_call(services, attempt_id, account_id, provider=provider)
     return len(leaked)
 
 
+def _limit_of_the_provider(services: Services) -> int:
+    """While the provider allows fewer calls than we are set to, ask whether it allows more again."""
+    if services.store.pacing.provider_limit(services.settings.provider_key) is None:
+        return 0
+    ask_for_limit(services)
+    return 1
+
+
 def _unfinished_waves(services: Services) -> int:
-    found = services.store.waves.unfinished()
-    for wave in found:
+    unfinished = services.store.waves.unfinished()
+    for wave in unfinished:
         finish_wave(services, wave)
-    return len(found)
+    return len(unfinished)

@@ -6,6 +6,7 @@ what lets a test put a manual clock and a scripted provider in their place.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
@@ -31,6 +32,14 @@ class Provider(Protocol):
 
     def find_by_attempt(self, attempt_id: str) -> list[dict[str, Any]]:
         """Every call that carries this attempt's id in its metadata."""
+        ...
+
+    def get_calls(self, call_ids: Sequence[str]) -> list[dict[str, Any]]:
+        """Many calls at once, without transcripts and without those that the provider does not know."""
+        ...
+
+    def get_concurrency(self) -> dict[str, Any]:
+        """How many calls are running in the workspace, and how many may."""
         ...
 
     def stop_call(self, call_id: str) -> None:

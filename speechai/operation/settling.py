@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from enum import StrEnum
 from typing import Any
 
-from speechai.core.model import Attempt, Job
+from speechai.core.model import Attempt, Batch, Job
 from speechai.core.next_step import next_step
 from speechai.core.outcomes import (
     Outcome,
@@ -28,12 +29,15 @@ from speechai.core.outcomes import (
 )
 from speechai.core.states import AttemptState, BatchState, JobState
 from speechai.failpoints import reached
+from speechai.operation.dispatching import dispatch
 from speechai.operation.services import Services
 
 log = logging.getLogger(__name__)
 
 ANALYSIS_LOOKS = 4  # polling intervals to wait for a call's analysis …
 ANALYSIS_GRACE_SECONDS = 30.0  # … but at least so long; it usually comes after 2 to 30 s, sometimes never
+
+LATE_SECONDS = 5.0  # after the grace, before somebody looks for a result that nobody persisted
 
 DETAILS_AFTER = timedelta(seconds=5)  # cost and analysis usually come within seconds of the end …
 DETAILS_FOR = timedelta(hours=1)  # … and what has not come in an hour is not waited for
@@ -55,28 +59,64 @@ SUMMARY_FIELDS = (
 )
 
 
-def end_call(services: Services, attempt_id: str) -> None:
-    """The call is over, or never was: its slot is free, and the next contact may ring at once."""
-    if services.store.pacing.free_slot(services.settings.provider_key, attempt_id):
-        services.nudges.dispatch()
+class Told(StrEnum):
+    """Who brought an answer about a call."""
+
+    BY_WEBHOOK = "webhook"
+    BY_LOOKING = "looking"
 
 
-def observe(services: Services, attempt: Attempt, news: Mapping[str, Any]) -> Attempt:
+def end_call(
+    services: Services,
+    attempt_id: str,
+    account_id: str,
+    *,
+    provider: str | None = None,
+    told: Told | None = None,
+) -> None:
+    """The call is over, or never was: its slot is free, and the next contact rings at once."""
+    instant = services.clock.now()
+    if services.store.pacing.free_slot(
+        provider or services.settings.provider_key,
+        attempt_id,
+        account_id,
+        heard_at=instant if told is Told.BY_WEBHOOK else None,
+        missed_at=instant if told is Told.BY_LOOKING else None,
+    ):
+        reached("slot_freed")
+        dispatch(services)
+
+
+def observe(services: Services, attempt: Attempt, news: Mapping[str, Any], told: Told) -> Attempt:
     """Take in an answer about the attempt's call, whoever brought it. Returns the attempt as it is now.
 
-    Frees the slot as soon as the call is over: what the conversation came to is known only later.
+    The slot is freed as soon as the call is over, before anything else: the next person waits for it, and
+    what the conversation came to is known only later.
     """
-    call = merge_calls(attempt.call, news)
     instant = services.clock.now()
+    call = merge_calls(attempt.call, news)
     over = is_terminal(call)
-    if attempt.status is AttemptState.SETTLED:
-        _amend(services, attempt, call, instant)
-        return replace(attempt, call=call)
-    services.store.attempts.observe(attempt.id, call, instant, ended=over)
-    if over:
-        reached("end_noted")
-        end_call(services, attempt.id)
-    return replace(attempt, call=call, ended_at=attempt.ended_at or (instant if over else None))
+    if over and attempt.ended_at is None:
+        end_call(services, attempt.id, attempt.account_id, provider=attempt.provider, told=told)
+    while True:
+        if attempt.status in (AttemptState.SETTLED, AttemptState.NEEDS_REVIEW):
+            if _amend(services, attempt, call, instant):
+                return replace(attempt, call=call, revision=attempt.revision + 1)
+        elif attempt.status is AttemptState.RELEASED:
+            log.error("a call of an attempt that was given back", extra={"attempt_id": attempt.id})
+            return attempt
+        else:
+            lease = analysis_grace(services) + LATE_SECONDS if over else services.settings.lease_seconds
+            if services.store.attempts.observe(attempt, call, instant, ended=over, lease_seconds=lease):
+                reached("end_noted")
+                ended_at = attempt.ended_at or (instant if over else None)
+                return replace(attempt, call=call, ended_at=ended_at, revision=attempt.revision + 1)
+        # Another answer came in meanwhile: add to that one, or the richer of the two is lost.
+        again = services.store.attempts.get(attempt.id)
+        if again is None:
+            return attempt
+        attempt, call = again, merge_calls(again.call, news)
+        over = is_terminal(call)
 
 
 def is_ready(services: Services, attempt: Attempt) -> bool:
@@ -85,26 +125,35 @@ def is_ready(services: Services, attempt: Attempt) -> bool:
         return False
     if not awaits_analysis(attempt.call) or attempt.ended_at is None:
         return True
-    grace = max(ANALYSIS_GRACE_SECONDS, ANALYSIS_LOOKS * services.settings.call_polling_interval)
-    return (services.clock.now() - attempt.ended_at).total_seconds() >= grace
+    return (services.clock.now() - attempt.ended_at).total_seconds() >= analysis_grace(services)
+
+
+def analysis_grace(services: Services) -> float:
+    """How long a call's analysis is waited for after its end, in seconds."""
+    return max(ANALYSIS_GRACE_SECONDS, ANALYSIS_LOOKS * services.settings.call_polling_interval)
 
 
 def persist_result(services: Services, attempt_id: str) -> bool:
     """Settle the attempt from what is known of its call. False where it is not ready, or was settled."""
-    attempt = services.store.attempts.get(attempt_id)
-    if attempt is None:
-        log.warning("no such attempt", extra={"attempt_id": attempt_id})
-        return False
-    if attempt.status.is_final:
-        conclude(services, attempt_id)
-        return False
-    if not is_ready(services, attempt):
-        return False
-    return settle(services, attempt)
+    while True:
+        attempt = services.store.attempts.get(attempt_id)
+        if attempt is None:
+            log.warning("no such attempt", extra={"attempt_id": attempt_id})
+            return False
+        if attempt.status.is_final:
+            conclude(services, attempt)
+            return False
+        if not is_ready(services, attempt):
+            return False
+        if settle(services, attempt):
+            return True
 
 
 def settle(services: Services, attempt: Attempt) -> bool:
-    """Write what the attempt came to and move its job on. True for the one who did it first."""
+    """Write what the attempt came to and move its job on.
+
+    False where the attempt was settled, or more came to be known of its call, since it was read.
+    """
     outcome = classify(attempt.call)
     if outcome is Outcome.UNCLASSIFIED:
         log.error(
@@ -115,21 +164,31 @@ def settle(services: Services, attempt: Attempt) -> bool:
                 "disconnection_reason": attempt.call.get("disconnection_reason"),
             },
         )
-    instant = services.clock.now()
-    settled = services.store.attempts.settle(
+    instant, cost, counts = services.clock.now(), cost_cents(attempt.call), rang(attempt.call)
+    if not services.store.attempts.settle(
         attempt.id,
         outcome,
-        rang=rang(attempt.call),
-        cost_cents=cost_cents(attempt.call),
-        call=attempt.call,
+        rang=counts,
+        cost_cents=cost,
         instant=instant,
+        revision=attempt.revision,
         details_due=_details_due(attempt.call, instant, instant),
-    )
+    ):
+        return False
     reached("attempt_settled")
-    end_call(services, attempt.id)
-    reached("slot_freed")
-    conclude(services, attempt.id)
-    return settled
+    if attempt.ended_at is None:
+        end_call(services, attempt.id, attempt.account_id, provider=attempt.provider)
+    settled = replace(
+        attempt,
+        status=AttemptState.SETTLED,
+        outcome=outcome,
+        uses_place=counts,
+        cost_cents=cost,
+        ended_at=attempt.ended_at or instant,
+        settled_at=instant,
+    )
+    conclude(services, settled)
+    return True
 
 
 def _details_due(call: Mapping[str, Any], settled_at: datetime, instant: datetime) -> datetime | None:
@@ -143,19 +202,20 @@ def review(services: Services, attempt: Attempt) -> None:
     """No machine can tell what became of it: it counts as a ring, and a person must look."""
     if services.store.attempts.needs_review(attempt.id, services.clock.now()):
         log.error("needs review: nobody can tell whether it rang", extra={"attempt_id": attempt.id})
-    end_call(services, attempt.id)
-    conclude(services, attempt.id)
+    end_call(services, attempt.id, attempt.account_id, provider=attempt.provider)
+    final = services.store.attempts.get(attempt.id)
+    if final is not None:
+        conclude(services, final)
 
 
-def conclude(services: Services, attempt_id: str) -> bool:
+def conclude(services: Services, attempt: Attempt) -> bool:
     """Move the job on from an attempt that is final. True for the one who did it first.
 
     Guarded by the attempt: a job that has moved on since is left alone.
     """
     store = services.store
-    attempt = store.attempts.get(attempt_id)
-    job = store.jobs.get(attempt.job_id) if attempt else None
-    if attempt is None or job is None or job.attempt_id != attempt_id or attempt.outcome is None:
+    job = store.jobs.get(attempt.job_id)
+    if job is None or job.attempt_id != attempt.id or attempt.outcome is None:
         return False
     batch = store.batches.get(job.batch_id)
     if batch is None:
@@ -175,7 +235,7 @@ def conclude(services: Services, attempt_id: str) -> bool:
         job.id,
         step,
         instant,
-        attempt_id=attempt_id,
+        attempt_id=attempt.id,
         attempts=job.attempts,
         result=result_fields(attempt, job, history, instant),
     )
@@ -185,20 +245,19 @@ def conclude(services: Services, attempt_id: str) -> bool:
             "%s: the job is %s",
             attempt.outcome.value,
             step.state.value,
-            extra={"job_id": job.id, "attempt_id": attempt_id, "reason": step.reason},
+            extra={"job_id": job.id, "attempt_id": attempt.id, "reason": step.reason},
         )
         if step.state.is_final:
-            complete_batch_if_over(services, job.batch_id)
+            complete_batch_if_over(services, batch)
         elif step.waiting_for is None and step.next_attempt_at and step.next_attempt_at <= instant:
             services.nudges.dispatch()
     return moved
 
 
-def complete_batch_if_over(services: Services, batch_id: str) -> None:
+def complete_batch_if_over(services: Services, batch: Batch) -> None:
     """A running batch whose every job is final is completed."""
-    batch = services.store.batches.get(batch_id)
-    if batch and batch.status is BatchState.RUNNING and not services.store.jobs.has_active(batch_id):
-        services.store.batches.move(batch_id, BatchState.COMPLETED, {"completed_at": services.clock.now()})
+    if batch.status is BatchState.RUNNING and not services.store.jobs.has_active(batch.id):
+        services.store.batches.move(batch.id, BatchState.COMPLETED, {"completed_at": services.clock.now()})
 
 
 def result_fields(attempt: Attempt, job: Job, history: list[Attempt], instant: datetime) -> dict[str, Any]:
@@ -246,16 +305,19 @@ def _stored(amount: Decimal) -> Any:
     return money(amount)
 
 
-def _amend(services: Services, attempt: Attempt, call: dict[str, Any], instant: datetime) -> None:
-    """Later analysis, cost and captured variables add to a settled attempt; nothing is reopened."""
+def _amend(services: Services, attempt: Attempt, call: dict[str, Any], instant: datetime) -> bool:
+    """Later analysis, cost and captured variables add to a final attempt; nothing is reopened.
+
+    False where somebody else added to it since it was read.
+    """
     due = _details_due(call, attempt.settled_at or instant, instant)
-    services.store.attempts.amend(attempt.id, call, cost_cents(call), instant, due)
-    if call == attempt.call:
-        return
-    job = services.store.jobs.get(attempt.job_id)
+    if not services.store.attempts.amend(attempt, call, cost_cents(call), instant, due):
+        return False
+    job = services.store.jobs.get(attempt.job_id) if call != attempt.call else None
     if job is None or job.status is JobState.IN_PROGRESS:
-        return
+        return True
     history = services.store.attempts.of_job(job.id)
     if history and history[-1].id == attempt.id:
         fields = result_fields(replace(attempt, call=call), job, history, instant)
         services.store.jobs.amend_result(job.id, fields)
+    return True

@@ -6,10 +6,11 @@ import logging
 from typing import Any
 
 from speechai.core.model import Attempt
+from speechai.core.outcomes import is_terminal
 from speechai.core.states import AttemptState
-from speechai.operation.dialing import placed
+from speechai.operation.placing import found
 from speechai.operation.services import Services
-from speechai.operation.settling import is_ready, observe
+from speechai.operation.settling import Told, is_ready, observe
 
 log = logging.getLogger(__name__)
 
@@ -25,12 +26,19 @@ def receive(services: Services, event: str, call: dict[str, Any]) -> bool:
         return False
     if attempt.status in (AttemptState.DIALING, AttemptState.UNKNOWN) and call.get("call_id"):
         # The answer to our request was lost, or is slower than this.
-        placed(services, attempt.id, attempt.job_id, attempt.to_number, call)
+        found(services, attempt, call)
         attempt = services.store.attempts.get(attempt.id) or attempt
-    attempt = observe(services, attempt, call)
+    if not _says_something_new(attempt, call):
+        return True
+    attempt = observe(services, attempt, call, Told.BY_WEBHOOK)
     if not attempt.status.is_final and is_ready(services, attempt):
         services.nudges.persist_result(attempt.id)
     return True
+
+
+def _says_something_new(attempt: Attempt, call: dict[str, Any]) -> bool:
+    """That a call goes on is what we knew: most webhooks of this kind need no write."""
+    return is_terminal(call) or is_terminal(attempt.call) or attempt.status is not AttemptState.ONGOING
 
 
 def _attempt_of(services: Services, call: dict[str, Any]) -> Attempt | None:

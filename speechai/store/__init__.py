@@ -12,6 +12,7 @@ from speechai.store.database import Db, PyMongoError, connect
 from speechai.store.indexes import ensure_indexes
 from speechai.store.jobs import JobRepository
 from speechai.store.pacing import PacingRepository
+from speechai.store.standing import StandingRepository
 from speechai.store.stops import StopRepository
 from speechai.store.uploads import UploadRepository
 
@@ -28,6 +29,7 @@ class Store:
     attempts: AttemptRepository
     batches: BatchRepository
     waves: WaveRepository
+    standing: StandingRepository
     pacing: PacingRepository
     breakers: BreakerRepository
     stops: StopRepository
@@ -55,6 +57,7 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         attempts=AttemptRepository(db, logs),
         batches=BatchRepository(db),
         waves=WaveRepository(db),
+        standing=StandingRepository(db),
         pacing=PacingRepository(db),
         breakers=BreakerRepository(db),
         stops=StopRepository(db),

@@ -29,6 +29,7 @@ class AccountRepository:
                     "tz_name": account.tz_name,
                     "agent_id": account.agent_id,
                     "from_numbers": list(account.from_numbers),
+                    "slots": account.slots,
                     "created_at": instant,
                 }
             },
@@ -38,14 +39,19 @@ class AccountRepository:
     def get(self, account_id: str) -> Account | None:
         """The account, or None."""
         document = self._accounts.find_one({"_id": account_id})
-        return _account(document) if document else None
+        return account_from(document) if document else None
+
+    def set_slots(self, account_id: str, slots: int | None) -> bool:
+        """The account's share of the provider's slots; None: all. False where there is no such account."""
+        return self._accounts.update_one({"_id": account_id}, {"$set": {"slots": slots}}).matched_count == 1
 
     def all(self) -> list[Account]:
         """Every account, by name."""
-        return [_account(document) for document in self._accounts.find().sort("name", 1)]
+        return [account_from(document) for document in self._accounts.find().sort("name", 1)]
 
 
-def _account(document: Document) -> Account:
+def account_from(document: Document) -> Account:
+    """The account as it was stored."""
     return Account(
         id=document["_id"],
         name=document["name"],
@@ -53,6 +59,7 @@ def _account(document: Document) -> Account:
         tz_name=document["tz_name"],
         agent_id=document.get("agent_id"),
         from_numbers=tuple(document.get("from_numbers", ())),
+        slots=document.get("slots"),
     )
 
 

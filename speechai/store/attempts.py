@@ -6,7 +6,7 @@ Inserting it takes the places; a dial that rang nothing gives them back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,7 +15,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from speechai.core.model import Attempt
+from speechai.core.model import Attempt, Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.states import ATTEMPT_MOVES, OPEN_ATTEMPTS, AttemptState
 from speechai.store.database import (
@@ -26,6 +26,7 @@ from speechai.store.database import (
     decimal_of,
     money,
     plus_seconds,
+    sealed_later,
 )
 
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
@@ -54,6 +55,7 @@ class Reservation:
     number_day: date
     calls_per_day: int
     provider: str
+    taken: Taken
     verdict: Document
     worker: str
     instant: datetime
@@ -65,6 +67,7 @@ class AttemptRepository:
 
     def __init__(self, db: Db, collection: str) -> None:
         self._attempts = db[collection]
+        self._sealed_later = sealed_later(self._attempts)
 
     # -- reserve --------------------------------------------------------------------------------
 
@@ -72,16 +75,19 @@ class AttemptRepository:
         """Insert the attempt in the first free places of the person's and of the number's day.
 
         Raises NoPlaceLeftError and AlreadyOpenError; then nothing was written. The unique indexes decide,
-        so it holds under any number of workers.
+        so it holds under any number of workers; `wanted.taken` only says where to try first.
         """
+        taken = wanted.taken
         while True:
-            person_place = self._free_place("person", wanted.person_id, wanted.person_day, wanted)
-            number_place = self._free_place("number", wanted.to_number, wanted.number_day, wanted)
-            document = _reserved_document(wanted, person_place, number_place)
+            document = _reserved_document(
+                wanted,
+                _free_place("person", taken.person_places, wanted.calls_per_day),
+                _free_place("number", taken.number_places, wanted.calls_per_day),
+            )
             lease = {"lease_until": plus_seconds(wanted.lease_seconds)}
             try:
                 # An upsert rather than an insert: only so can the lease start from the database's clock.
-                self._attempts.update_one(
+                self._sealed_later.update_one(
                     {"_id": wanted.attempt_id},
                     [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, lease]}}],
                     upsert=True,
@@ -89,24 +95,51 @@ class AttemptRepository:
             except DuplicateKeyError as error:
                 if {"open_person", "open_number"} & set((error.details or {}).get("keyPattern", {})):
                     raise AlreadyOpenError from error
-                continue  # another worker took the place between our look and our insert: look again
+                # Another worker took the place since we looked: look again.
+                taken = self.taken(wanted.person_id, wanted.person_day, wanted.to_number, wanted.number_day)
+                continue
             return
 
-    def _free_place(self, of: str, key: str, day: date, wanted: Reservation) -> int:
-        name = "person_id" if of == "person" else "to_number"
-        taken = {
-            row[f"{of}_place"]
-            for row in self._attempts.find(
-                {name: key, f"{of}_day": day.isoformat(), f"{of}_place": {"$exists": True}},
-                {f"{of}_place": 1},
-            )
-        }
-        # Places above a limit that was lowered since still count as used.
-        if len(taken) < wanted.calls_per_day:
-            for place in range(1, wanted.calls_per_day + 1):
-                if place not in taken:
-                    return place
-        raise NoPlaceLeftError(of)
+    def taken(self, person_id: str, person_day: date, number: str, number_day: date) -> Taken:
+        """What of the person's and of the number's day is taken, and whether a call to either is open."""
+        found = self._attempts.find(
+            {
+                "$or": [
+                    {
+                        "person_id": person_id,
+                        "person_day": person_day.isoformat(),
+                        "person_place": {"$exists": True},
+                    },
+                    {
+                        "to_number": number,
+                        "number_day": number_day.isoformat(),
+                        "number_place": {"$exists": True},
+                    },
+                    {"open_person": person_id},
+                    {"open_number": number},
+                ]
+            },
+            {
+                "person_id": 1,
+                "person_day": 1,
+                "person_place": 1,
+                "to_number": 1,
+                "number_day": 1,
+                "number_place": 1,
+                "open_person": 1,
+                "open_number": 1,
+            },
+        )
+        rows = list(found)
+        person, called = (person_id, person_day.isoformat()), (number, number_day.isoformat())
+        of_person = [row for row in rows if (row["person_id"], row["person_day"]) == person]
+        of_number = [row for row in rows if (row["to_number"], row["number_day"]) == called]
+        return Taken(
+            person_places=frozenset(row["person_place"] for row in of_person if "person_place" in row),
+            number_places=frozenset(row["number_place"] for row in of_number if "number_place" in row),
+            person_open=any(row.get("open_person") == person_id for row in rows),
+            number_open=any(row.get("open_number") == number for row in rows),
+        )
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -129,32 +162,12 @@ class AttemptRepository:
         """Every attempt of the job as stored, oldest first."""
         return list(self._attempts.find({"job_id": job_id}).sort("reserved_at", ASCENDING))
 
-    def places_used(self, person_id: str, person_day: date) -> int:
-        """How many of its places the person has used on that date."""
-        return self._attempts.count_documents(
-            {"person_id": person_id, "person_day": person_day.isoformat(), "person_place": {"$exists": True}}
-        )
-
-    def number_places_used(self, number: str, number_day: date) -> int:
-        """How many of its places the number has used on that date."""
-        return self._attempts.count_documents(
-            {"to_number": number, "number_day": number_day.isoformat(), "number_place": {"$exists": True}}
-        )
-
-    def is_open(self, *, person_id: str | None = None, number: str | None = None) -> bool:
-        """Whether a call to the person, or to the number, is open."""
-        key = {"open_person": person_id} if person_id else {"open_number": number}
-        return self._attempts.find_one(key, {"_id": 1}) is not None
-
-    def expired(self, states: Iterable[AttemptState], limit: int = 500) -> list[Attempt]:
-        """Open attempts whose lease has ended, by the database's clock."""
+    def expired(self, state: AttemptState, limit: int = 500) -> list[Attempt]:
+        """Attempts in an open state whose lease has ended, by the database's clock; the longest ago first."""
         found = self._attempts.find(
-            {
-                "status": {"$in": [state.value for state in states]},
-                "$expr": {"$lt": ["$lease_until", "$$NOW"]},
-            }
-        ).limit(limit)
-        return [_attempt(document) for document in found]
+            {"status": state.value, "$expr": {"$lt": ["$lease_until", "$$NOW"]}}
+        ).sort("lease_until", ASCENDING)
+        return [_attempt(document) for document in found.limit(limit)]
 
     def live_count(self) -> int:
         """How many calls of all batches are not over."""
@@ -276,13 +289,15 @@ class AttemptRepository:
         *,
         rang: bool,
         cost_cents: Decimal,
-        call: Document | None,
         instant: datetime,
+        call: Document | None = None,
+        revision: int | None = None,
         details_due: datetime | None = None,
     ) -> bool:
         """→ settled, once. A dial that rang nothing gives its places back.
 
-        `details_due`: when to ask for the cost or analysis that is still missing.
+        With `revision`, only if no other answer came in since that one was read. `call` replaces what is
+        known of the call. `details_due`: when to ask for the cost or analysis that is still missing.
         """
         changes: Document = {
             "details_due": details_due,
@@ -296,7 +311,14 @@ class AttemptRepository:
             if call.get("call_id"):
                 changes |= {"call_id": call["call_id"]}
         return self._move(
-            attempt_id, AttemptState.SETTLED, instant, changes, give_back_places=not rang, ended=True
+            attempt_id,
+            AttemptState.SETTLED,
+            instant,
+            changes,
+            give_back_places=not rang,
+            ended=True,
+            revision=revision,
+            sealed_later=True,
         )
 
     def needs_review(self, attempt_id: str, instant: datetime) -> bool:
@@ -304,41 +326,44 @@ class AttemptRepository:
         changes = {"outcome": Outcome.NEEDS_REVIEW.value, "settled_at": instant}
         return self._move(attempt_id, AttemptState.NEEDS_REVIEW, instant, changes, ended=True)
 
-    def observe(self, attempt_id: str, call: Document, instant: datetime, *, ended: bool) -> None:
-        """Keep the provider's latest answer, without moving the attempt."""
-        changes: Document = {"call": call, "seen_at": instant}
+    def observe(
+        self, before: Attempt, call: Document, instant: datetime, *, ended: bool, lease_seconds: float
+    ) -> bool:
+        """Keep the provider's latest answer, without moving the attempt. The first end seen stays the end.
+
+        False where another answer came in since `before` was read: read again, or the richer one is lost.
+        """
+        fields: Document = {
+            "call": {"$literal": call},
+            "seen_at": instant,
+            "revision": before.revision + 1,
+            "lease_until": plus_seconds(lease_seconds),
+        }
         if ended:
-            changes["ended_at"] = instant
+            fields["ended_at"] = {"$ifNull": ["$ended_at", instant]}
         if call.get("call_id"):
-            changes["call_id"] = call["call_id"]
-        self._attempts.update_one(
-            {"_id": attempt_id, "status": {"$in": _OPEN}, "ended_at": None}, {"$set": changes}
-        )
-        if ended:
-            # A second, richer answer after the end: the first end stays the end.
-            self._attempts.update_one(
-                {"_id": attempt_id, "status": {"$in": _OPEN}, "ended_at": {"$ne": None}},
-                {"$set": {"call": call, "seen_at": instant}},
-            )
+            fields["call_id"] = {"$literal": call["call_id"]}
+        wanted = {"_id": before.id, "status": {"$in": _OPEN}, "revision": before.revision}
+        return self._attempts.update_one(wanted, [{"$set": fields}]).matched_count == 1
 
     def amend(
         self,
-        attempt_id: str,
+        before: Attempt,
         call: Document,
         cost_cents: Decimal,
         instant: datetime,
         details_due: datetime | None,
-    ) -> None:
-        """A settled attempt's later analysis or cost: kept, without reopening it."""
+    ) -> bool:
+        """A final attempt's later analysis or cost: kept, without reopening it. False as in `observe`."""
         changes = {
             "call": call,
             "cost_cents": money(cost_cents),
             "amended_at": instant,
             "details_due": details_due,
+            "revision": before.revision + 1,
         }
-        self._attempts.update_one(
-            {"_id": attempt_id, "status": AttemptState.SETTLED.value}, {"$set": changes}
-        )
+        wanted = {"_id": before.id, "status": before.status.value, "revision": before.revision}
+        return self._attempts.update_one(wanted, {"$set": changes}).matched_count == 1
 
     def awaiting_details(self, instant: datetime, limit: int = 200) -> list[Attempt]:
         """Settled attempts whose missing cost or analysis should be asked for by now."""
@@ -347,19 +372,25 @@ class AttemptRepository:
 
     def extend_lease(self, attempt_id: str, seconds: float) -> None:
         """Its owner is alive: the lease runs from now."""
-        self._attempts.update_one(
+        self._sealed_later.update_one(
             {"_id": attempt_id, "status": {"$in": _OPEN}},
             [{"$set": {"lease_until": plus_seconds(seconds)}}],
         )
 
-    def new_poll_token(self, attempt_id: str, token: str) -> bool:
-        """Only the polling chain that carries this token goes on; an older one stops."""
-        return (
-            self._attempts.update_one(
-                {"_id": attempt_id, "status": AttemptState.ONGOING.value}, {"$set": {"poll_token": token}}
-            ).modified_count
-            == 1
+    def watch_over(self, attempt_ids: Sequence[str], seconds: float) -> None:
+        """Calls that are looked at in pages: their leases run from now, and their own chains end."""
+        self._sealed_later.update_many(
+            {"_id": {"$in": list(attempt_ids)}, "status": AttemptState.ONGOING.value, "ended_at": None},
+            [{"$set": {"lease_until": plus_seconds(seconds), "poll_token": None}}],
         )
+
+    def new_poll_token(self, attempt_id: str, token: str, lease_seconds: float) -> bool:
+        """Only the polling chain that carries this token goes on; an older one stops."""
+        changes = {"poll_token": {"$literal": token}, "lease_until": plus_seconds(lease_seconds)}
+        moved = self._sealed_later.update_one(
+            {"_id": attempt_id, "status": AttemptState.ONGOING.value}, [{"$set": changes}]
+        )
+        return moved.modified_count == 1
 
     def stop_requested(self, attempt_id: str, instant: datetime) -> None:
         """Note that the provider was asked to end the call, by the watchdog or by an operator."""
@@ -376,6 +407,8 @@ class AttemptRepository:
         give_back_places: bool = False,
         ended: bool = False,
         only_from: AttemptState | None = None,
+        revision: int | None = None,
+        sealed_later: bool = False,
     ) -> bool:
         sources = [state.value for state, moves in ATTEMPT_MOVES.items() if target in moves]
         if only_from is not None:
@@ -393,8 +426,20 @@ class AttemptRepository:
             gone += ["open_person", "open_number"]
         if gone:
             stages.append({"$unset": gone})
-        moved = self._attempts.update_one({"_id": attempt_id, "status": {"$in": sources}}, stages)
-        return moved.modified_count == 1
+        wanted: Document = {"_id": attempt_id, "status": {"$in": sources}}
+        if revision is not None:
+            wanted["revision"] = revision
+        attempts = self._sealed_later if sealed_later else self._attempts
+        return attempts.update_one(wanted, stages).modified_count == 1
+
+
+def _free_place(of: str, taken: frozenset[int], calls_per_day: int) -> int:
+    # Places above a limit that was lowered since still count as used.
+    if len(taken) < calls_per_day:
+        for place in range(1, calls_per_day + 1):
+            if place not in taken:
+                return place
+    raise NoPlaceLeftError(of)
 
 
 def _reserved_document(wanted: Reservation, person_place: int, number_place: int) -> Document:
@@ -429,6 +474,7 @@ def _reserved_document(wanted: Reservation, person_place: int, number_place: int
         "settled_at": None,
         "looks": 0,
         "call": {},
+        "revision": 0,
     }
 
 
@@ -459,4 +505,5 @@ def _attempt(document: Document) -> Attempt:
         cost_cents=decimal_of(document.get("cost_cents")),
         looks=document.get("looks", 0),
         stop_requested_at=document.get("stop_requested_at"),
+        revision=document.get("revision", 0),
     )

@@ -13,7 +13,7 @@ from pymongo.errors import DuplicateKeyError
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import Batch
 from speechai.core.states import BATCH_MOVES, BatchState
-from speechai.store.database import SCHEMA_VERSION, Db, Document
+from speechai.store.database import SCHEMA_VERSION, Db, Document, sealed_later
 
 
 class BatchRepository:
@@ -36,7 +36,7 @@ class BatchRepository:
     def get(self, batch_id: str) -> Batch | None:
         """The batch, or None."""
         document = self.document(batch_id)
-        return _batch(document) if document else None
+        return batch_from(document) if document else None
 
     def document(self, batch_id: str) -> Document | None:
         """The whole document."""
@@ -50,11 +50,11 @@ class BatchRepository:
     def running(self) -> list[Batch]:
         """Every running batch, the one that was served longest ago first."""
         found = self._batches.find({"status": BatchState.RUNNING.value})
-        return [_batch(row) for row in found.sort([("served_at", ASCENDING), ("_id", ASCENDING)])]
+        return [batch_from(row) for row in found.sort([("served_at", ASCENDING), ("_id", ASCENDING)])]
 
     def served(self, batch_id: str, instant: datetime) -> None:
         """Note that a call of the batch was handed out: the others come first now."""
-        self._batches.update_one({"_id": batch_id}, {"$set": {"served_at": instant}})
+        sealed_later(self._batches).update_one({"_id": batch_id}, {"$set": {"served_at": instant}})
 
     def with_file(self, account_id: str, sha256: str) -> str | None:
         """The id of a batch of the account made from the same content, unless it was cancelled."""
@@ -181,7 +181,8 @@ def batch_document(
     }
 
 
-def _batch(document: Document) -> Batch:
+def batch_from(document: Document) -> Batch:
+    """The batch as it was stored."""
     return Batch(
         id=document["_id"],
         account_id=document["account_id"],

@@ -18,11 +18,11 @@ class BreakerRepository:
 
     def get(self, account_id: str) -> Breaker:
         """The account's breaker."""
-        return _breaker(self._breakers.find_one({"_id": account_id}))
+        return breaker_from(self._breakers.find_one({"_id": account_id}))
 
     def open_ones(self) -> dict[str, Breaker]:
         """The breakers that are open, by account."""
-        return {row["_id"]: _breaker(row) for row in self._breakers.find({"opened_at": {"$ne": None}})}
+        return {row["_id"]: breaker_from(row) for row in self._breakers.find({"opened_at": {"$ne": None}})}
 
     def take_probe(self, account_id: str, breaker: Breaker, patience: timedelta, instant: datetime) -> bool:
         """Be the one that tries an open breaker. Another may after `patience`, should this one die."""
@@ -38,8 +38,8 @@ class BreakerRepository:
         """Count a failure, `probe` where the breaker was open already. Returns the breaker as it is now."""
         for _ in range(_TRIES):
             before = self._breakers.find_one({"_id": account_id})
-            after = _breaker(before).failed(instant, error, probe=probe)
-            if after == _breaker(before):
+            after = breaker_from(before).failed(instant, error, probe=probe)
+            if after == breaker_from(before):
                 return after
             fields = {
                 "failures": after.failures,
@@ -58,10 +58,11 @@ class BreakerRepository:
     def succeeded(self, account_id: str) -> bool:
         """The provider answers. True where the breaker was open."""
         before = self._breakers.find_one_and_delete({"_id": account_id})
-        return _breaker(before).is_open
+        return breaker_from(before).is_open
 
 
-def _breaker(document: Document | None) -> Breaker:
+def breaker_from(document: Document | None) -> Breaker:
+    """The breaker as it was stored."""
     if document is None:
         return CLOSED
     return Breaker(

@@ -8,7 +8,8 @@ from typing import Any
 
 from bson.codec_options import CodecOptions
 from bson.decimal128 import Decimal128
-from pymongo import MongoClient
+from pymongo import MongoClient, WriteConcern
+from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
 
@@ -45,6 +46,15 @@ def connect(uri: str, name: str, *, pool_size: int = 50) -> Db:
     except (InvalidURI, ConfigurationError, ValueError) as error:
         raise DatabaseAddressError(f"MONGO_URI: {error}") from error
     return client.get_database(name, codec_options=CodecOptions(tz_aware=True, tzinfo=UTC))
+
+
+def sealed_later(collection: Collection[Document]) -> Collection[Document]:
+    """The collection, for writes that need not wait for a majority themselves.
+
+    The oplog is in order: a majority write that follows seals every write before it, and if one of them is
+    lost with its server, so is the guard that the later write depends on. For the rest, the sweep heals.
+    """
+    return collection.with_options(write_concern=WriteConcern(w=1))
 
 
 def money(amount: Decimal) -> Decimal128:

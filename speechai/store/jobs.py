@@ -15,7 +15,7 @@ from pymongo import ASCENDING, UpdateOne
 from speechai.catalog.use_cases import MINOR_DIGITS, Country
 from speechai.core.model import Debt, Job
 from speechai.core.next_step import Step
-from speechai.core.states import JOB_MOVES, JobReason, JobState, WaitReason
+from speechai.core.states import JOB_MOVES, OPEN_ATTEMPTS, JobReason, JobState, WaitReason
 from speechai.core.variables import major_units
 from speechai.store.database import (
     NOTHING,
@@ -25,6 +25,7 @@ from speechai.store.database import (
     day_of,
     day_text,
     plus_seconds,
+    sealed_later,
 )
 
 ACTIVE = [state.value for state in JobState if not state.is_final]
@@ -43,6 +44,7 @@ class JobRepository:
 
     def __init__(self, db: Db, collection: str) -> None:
         self._jobs = db[collection]
+        self._sealed_later = sealed_later(self._jobs)
 
     # -- making ---------------------------------------------------------------------------------
 
@@ -143,7 +145,7 @@ class JobRepository:
 
         It stays `pending`: should its message be lost, it is due again when the lease ends.
         """
-        document = self._jobs.find_one_and_update(
+        document = self._sealed_later.find_one_and_update(
             self._due(batch_id, instant),
             [{"$set": {"released_until": plus_seconds(lease_seconds)}}],
             projection={"_id": 1},
@@ -163,7 +165,7 @@ class JobRepository:
 
     def take_back(self, job_id: str) -> None:
         """Make a handed-out job due again at once."""
-        self._jobs.update_one(
+        self._sealed_later.update_one(
             {"_id": job_id, "status": JobState.PENDING.value}, {"$set": {"released_until": None}}
         )
 
@@ -246,14 +248,26 @@ class JobRepository:
                 "released_until": None,
                 "waiting_for": None,
             },
+            is_sealed_later=True,
         )
 
-    def placed(self, job_id: str, attempt_id: str, call_id: str, to_number: str, instant: datetime) -> None:
-        """Note the provider's call on the job."""
-        self._jobs.update_one(
-            {"_id": job_id, "attempt_id": attempt_id},
-            {"$set": {"call_id": call_id, "call_started_at": instant, "last_phone_tried": to_number}},
-        )
+    def placed(
+        self,
+        job_id: str,
+        attempt_id: str,
+        call_id: str,
+        to_number: str,
+        instant: datetime,
+        lease_seconds: float,
+    ) -> None:
+        """Note the provider's call on the job; its lease covers the longest call."""
+        changes: Document = {
+            "call_id": {"$literal": call_id},
+            "call_started_at": instant,
+            "last_phone_tried": {"$literal": to_number},
+            "reserved_until": plus_seconds(lease_seconds),
+        }
+        self._sealed_later.update_one({"_id": job_id, "attempt_id": attempt_id}, [{"$set": changes}])
 
     def postpone(self, job_id: str, until: datetime | None, rules: list[str], *, wave: bool) -> None:
         """A job that may not be called now: due again at `until`, or waiting for a wave."""
@@ -416,6 +430,7 @@ class JobRepository:
         attempt_id: str | None = None,
         strike: str | None = None,
         only_from: list[JobState] | None = None,
+        is_sealed_later: bool = False,
     ) -> bool:
         sources = [state.value for state in only_from] if only_from else sources_of(target)
         wanted: Document = {
@@ -433,25 +448,25 @@ class JobRepository:
         if strike:
             known = {"$ifNull": ["$struck_phones", []]}
             fields["struck_phones"] = {"$setUnion": [known, [{"$literal": strike}]]}
-        return self._jobs.update_one(wanted, [{"$set": fields}]).modified_count == 1
+        jobs = self._sealed_later if is_sealed_later else self._jobs
+        return jobs.update_one(wanted, [{"$set": fields}]).modified_count == 1
 
-    def stranded(self, limit: int = 500) -> list[Job]:
-        """Jobs being called whose lease has ended: perhaps their attempt is over and a crash came between."""
-        found = self._jobs.find(
+    def stranded(self, attempts_collection: str) -> list[Job]:
+        """Jobs being called whose attempt is over, or is not there: a crash came between two writes."""
+        pipeline: list[Document] = [
+            {"$match": {"status": JobState.IN_PROGRESS.value, "schema_version": {"$exists": True}}},
             {
-                "status": JobState.IN_PROGRESS.value,
-                "schema_version": {"$exists": True},
-                "$expr": {"$lt": ["$reserved_until", "$$NOW"]},
-            }
-        ).limit(limit)
-        return [_job(document) for document in found]
-
-    def extend_lease(self, job_id: str, attempt_id: str, seconds: float) -> None:
-        """The owner of the job's attempt is alive: the job's lease runs from now."""
-        self._jobs.update_one(
-            {"_id": job_id, "attempt_id": attempt_id},
-            [{"$set": {"reserved_until": plus_seconds(seconds)}}],
-        )
+                "$lookup": {
+                    "from": attempts_collection,
+                    "localField": "attempt_id",
+                    "foreignField": "_id",
+                    "pipeline": [{"$match": {"status": {"$in": [state.value for state in OPEN_ATTEMPTS]}}}],
+                    "as": "open_attempt",
+                }
+            },
+            {"$match": {"open_attempt": []}},
+        ]
+        return [_job(document) for document in self._jobs.aggregate(pipeline)]
 
 
 def _is_expression(value: Any) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import redis
 import requests
 
 from speechai.stack import wait
@@ -107,9 +108,25 @@ class Site:
         """The date in the stack's zone."""
         return f"{datetime.now(ZONE):%Y-%m-%d}"
 
-    def kill(self, part: str) -> None:
-        """kill -9, and not one word more."""
-        os.kill(self.stack.supervisor.pid(part), signal.SIGKILL)
+    def kill(self, part: str) -> int:
+        """kill -9, and not one word more. Returns the process that was."""
+        pid = self.stack.supervisor.pid(part)
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    def has_recovered(self, before: Mapping[str, int]) -> bool:
+        """Whether each of the killed parts runs as another process, and everything answers."""
+        pids = [self.stack.supervisor.pid(part) for part in before]
+        replaced = all(pids) and not set(pids) & set(before.values())
+        return replaced and self.broker_answers() and self.is_well()
+
+    def broker_answers(self) -> bool:
+        """Whether the broker itself does (the health of the web may be a moment old)."""
+        with redis.Redis.from_url(self.stack.environment["REDIS_URL"]) as broker:
+            try:
+                return bool(broker.ping())
+            except redis.exceptions.ConnectionError:
+                return False
 
     def is_well(self) -> bool:
         """Whether web, database, broker and a worker answer."""

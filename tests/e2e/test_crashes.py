@@ -64,9 +64,8 @@ def test_parts_and_servers_are_killed_and_the_broker_forgets(rough: Site, tmp_pa
     batch_id = rough.upload(write_people(tmp_path, 60).path)["batch_id"]
     for done, victims in ((6, ["mongod"]), (18, ["worker", "poller", "beat", "web"]), (30, ["valkey"])):
         wait.until(partial(rough.has_rung, batch_id, done), seconds=120, what=f"{done} calls")
-        for victim in victims:
-            rough.kill(victim)
-        wait.until(rough.is_well, seconds=60, what=f"the stack without {victims}")
+        before = {victim: rough.kill(victim) for victim in victims}
+        wait.until(partial(rough.has_recovered, before), seconds=60, what=f"the stack without {victims}")
     with redis.Redis.from_url(rough.stack.environment["REDIS_URL"]) as broker:
         broker.flushall()
     rough.completed(batch_id, HEALED)

@@ -8,12 +8,18 @@ import pytest
 
 from speechai.core.states import AttemptState
 from speechai.operation import batches, dialing, jobs, settling
-from speechai.operation.dialing import DialResult
+from speechai.operation.placing import DialResult
 from speechai.operation.recovery import sweep
+from speechai.operation.settling import Told
 from speechai.retell.errors import Refused, Retryable, Throttled, UnknownResult
 from speechai.store.database import decimal_of
 from tests.builders import MONDAY_NOON
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
+
+
+def places_used(services, job):
+    today = MONDAY_NOON.date()
+    return len(services.store.attempts.taken(job["person_id"], today, "+56", today).person_places)
 
 
 def statuses(services, batch_id="batch-1"):
@@ -36,7 +42,7 @@ def test_a_promise_ends_the_job_and_the_batch(services, worker, provider):
     assert summary["transcript"].startswith("Agent:")
     assert str(decimal_of(job["cost_cents"])) == "15.37"
     assert batches.view(services, "batch-1")["status"] == "completed"
-    assert services.store.pacing.free_slots(services.settings.provider_key, 20) == 20
+    assert services.store.pacing.slots(services.settings.provider_key, 20).free == 20
 
 
 def test_the_request_carries_the_attempt_and_only_what_the_agent_needs(services, worker, provider):
@@ -110,7 +116,7 @@ def test_an_invalid_number_uses_no_place(services, worker, provider):
     job = job_of(services)
     assert (job["status"], job["attempts"]) == ("done", 1)
     assert job["struck_phones"] == [phone(1)]
-    assert services.store.attempts.places_used(job["person_id"], MONDAY_NOON.date()) == 1
+    assert places_used(services, job) == 1
 
 
 def test_numbers_run_out(services, worker, provider):
@@ -146,7 +152,7 @@ def test_slots_bound_the_calls_in_flight(make, provider):
     results = [dialing.dial(services, job_id(number=number)).result for number in range(1, 6)]
     assert results.count(DialResult.PLACED) == 2
     assert results.count(DialResult.NO_SLOT) == 3
-    assert services.store.pacing.free_slots(services.settings.provider_key, 2) == 0
+    assert services.store.pacing.slots(services.settings.provider_key, 2).free == 0
 
 
 def test_a_settled_call_releases_the_next_contact(make, provider):
@@ -217,7 +223,7 @@ def test_a_definite_refusal_is_final_for_the_attempt_and_rings_nobody(
     assert (job["status"], job["reason"], job["attempts"]) == (job_status, reason, 0)
     attempt = services.store.attempts.of_job(job_id())[0]
     assert attempt.status is AttemptState.SETTLED and not attempt.uses_place
-    assert services.store.pacing.free_slots(services.settings.provider_key, 20) == 20
+    assert services.store.pacing.slots(services.settings.provider_key, 20).free == 20
 
 
 def test_a_suspended_job_comes_back_by_itself(services, worker, provider):
@@ -294,7 +300,7 @@ def test_a_call_that_never_ends_is_stopped_and_then_reviewed(make, provider):
     services.nudges.run()
     assert len(provider.stopped) == 1
     assert job_of(services)["waiting_for"] == "review"
-    assert services.store.pacing.free_slots(services.settings.provider_key, 20) == 20
+    assert services.store.pacing.slots(services.settings.provider_key, 20).free == 20
 
 
 def test_lost_messages_are_healed_by_the_sweep(make, provider):
@@ -338,7 +344,7 @@ def test_later_analysis_adds_to_a_settled_attempt_and_reopens_nothing(services, 
     before = job_of(services)
     attempt = services.store.attempts.get(services.store.attempts.of_job(job_id())[0].id)
     late = {**attempt.call, "call_analysis": {"call_summary": "Buzón"}, "call_cost": {"combined_cost": 3.5}}
-    settling.observe(services, attempt, late)
+    settling.observe(services, attempt, late, Told.BY_WEBHOOK)
     after = job_of(services)
     assert after["status"] == before["status"] and after["next_attempt_at"] == before["next_attempt_at"]
     assert after["call_result"]["summary"]["call_analysis"] == {"call_summary": "Buzón"}

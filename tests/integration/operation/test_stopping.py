@@ -9,8 +9,9 @@ import pytest
 from speechai.core.breaker import FAILURES_TO_OPEN, FIRST_PAUSE
 from speechai.core.states import AttemptState
 from speechai.operation import stopping
-from speechai.operation.dialing import DialResult, dial
+from speechai.operation.dialing import dial
 from speechai.operation.dispatching import dispatch
+from speechai.operation.placing import DialResult
 from speechai.operation.recovery import sweep
 from speechai.retell.errors import Retryable, UnknownResult
 from speechai.store import StoreError
@@ -77,7 +78,7 @@ def test_without_the_database_nothing_is_dialed(services, worker, provider, monk
     def gone(*_):
         raise StoreError("gone")
 
-    monkeypatch.setattr(type(services.store.stops), "current", gone)
+    monkeypatch.setattr(type(services.store.standing), "of", gone)
     with pytest.raises(StoreError):
         dial(services, job_id())
     assert provider.requests == []

@@ -10,6 +10,7 @@ from decimal import Decimal
 
 import pytest
 
+from speechai.core.model import Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.states import AttemptState, JobState
 from speechai.store import connect, open_store
@@ -40,6 +41,7 @@ def a_reservation(attempt_id, **changes):
         "number_day": DAY,
         "calls_per_day": 3,
         "provider": "p",
+        "taken": Taken(),
         "verdict": {},
         "worker": "test",
         "instant": MONDAY_NOON,
@@ -51,8 +53,12 @@ def a_reservation(attempt_id, **changes):
 def settle(store, attempt_id, *, rang=True):
     store.attempts.begin_dialing(attempt_id, MONDAY_NOON, 60)
     return store.attempts.settle(
-        attempt_id, Outcome.NO_ANSWER, rang=rang, cost_cents=Decimal("1.5"), call=None, instant=MONDAY_NOON
+        attempt_id, Outcome.NO_ANSWER, rang=rang, cost_cents=Decimal("1.5"), instant=MONDAY_NOON
     )
+
+
+def taken(store):
+    return store.attempts.taken("CL:RUT:111111111", DAY, "+56911111111", DAY)
 
 
 def race(count, work):
@@ -93,7 +99,7 @@ def test_the_cap_of_the_day_holds_however_fast_calls_end(store):
         results = race(12, lambda n, round_=round_: dial(round_ * 100 + n))
         rang += results.count("rang")
     assert rang == 3
-    assert store.attempts.places_used("CL:RUT:111111111", DAY) == 3
+    assert len(taken(store).person_places) == 3
 
 
 @pytest.mark.parametrize(
@@ -117,8 +123,8 @@ def test_a_dial_that_rang_nobody_gives_its_places_back(store):
     for number in range(5):
         store.attempts.reserve(a_reservation(f"att-{number}"))
         assert settle(store, f"att-{number}", rang=False)
-    assert store.attempts.places_used("CL:RUT:111111111", DAY) == 0
-    assert store.attempts.number_places_used("+56911111111", DAY) == 0
+    assert len(taken(store).person_places) == 0
+    assert len(taken(store).number_places) == 0
 
 
 def test_a_new_day_has_new_places(store):
@@ -141,7 +147,6 @@ def test_an_attempt_settles_once_and_for_good(store):
             Outcome.NO_ANSWER if n % 2 else Outcome.BUSY,
             rang=True,
             cost_cents=Decimal(n),
-            call=None,
             instant=MONDAY_NOON,
         ),
     )
@@ -159,26 +164,26 @@ def test_an_attempt_settles_once_and_for_good(store):
 
 
 def test_slots_are_never_more_than_there_are(store):
-    results = race(40, lambda n: store.pacing.take_slot("p", f"att-{n}", 7))
-    assert results.count(True) == 7
-    assert store.pacing.free_slots("p", 7) == 0
+    results = race(40, lambda n: store.pacing.take_slot("p", f"att-{n}", 7, "a"))
+    assert sum(traffic is not None for traffic in results) == 7
+    assert store.pacing.slots("p", 7).free == 0
     # Lowering the limit hangs up nobody, and gives no slot away either.
-    assert store.pacing.free_slots("p", 3) == 0
-    assert not store.pacing.take_slot("p", "att-99", 3)
+    assert store.pacing.slots("p", 3).free == 0
+    assert not store.pacing.take_slot("p", "att-99", 3, "a")
 
 
 def test_a_slot_is_given_back_once(store):
-    assert store.pacing.take_slot("p", "att-1", 5)
-    assert not store.pacing.take_slot("p", "att-1", 5)  # the same owner twice
-    results = race(20, lambda _: store.pacing.free_slot("p", "att-1"))
+    assert store.pacing.take_slot("p", "att-1", 5, "a")
+    assert not store.pacing.take_slot("p", "att-1", 5, "a")  # the same owner twice
+    results = race(20, lambda _: store.pacing.free_slot("p", "att-1", "a"))
     assert results.count(True) == 1
-    assert store.pacing.free_slots("p", 5) == 5
+    assert store.pacing.slots("p", 5).free == 5
 
 
 def test_leaked_slots_name_their_owner(store):
-    store.pacing.take_slot("p", "att-gone", 5)
+    store.pacing.take_slot("p", "att-gone", 5, "a")
     assert store.pacing.holders(older_than_seconds=60) == []
-    assert store.pacing.holders(older_than_seconds=-1) == [("p", "att-gone")]
+    assert store.pacing.holders(older_than_seconds=-1) == [("p", "att-gone", "a")]
     assert store.attempts.open_ids(["att-gone"]) == set()
 
 
@@ -187,7 +192,7 @@ def test_leases_end_by_the_databases_clock(store):
     store.attempts.reserve(
         a_reservation("att-2", person_id="CL:RUT:2", to_number="+56922222222", lease_seconds=-1)
     )
-    expired = store.attempts.expired([AttemptState.RESERVED])
+    expired = store.attempts.expired(AttemptState.RESERVED)
     assert [attempt.id for attempt in expired] == ["att-2"]
 
 

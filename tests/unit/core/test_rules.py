@@ -8,11 +8,16 @@ from hypothesis import strategies as st
 
 from speechai.catalog.policies import presets
 from speechai.core.breaker import Breaker
+from speechai.core.model import Taken
 from speechai.core.rules import judge
 from speechai.core.states import BatchState, JobState
 from tests.builders import MONDAY_NOON, a_job, a_rulebook, some_facts
 
 TUESDAY_NINE = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+
+def places(count):
+    return frozenset(range(1, count + 1))
 
 
 def forbidden(verdict):
@@ -55,10 +60,22 @@ DOWN = Breaker(5, MONDAY_NOON, MONDAY_NOON + timedelta(seconds=15), "no connecti
             {},
             MONDAY_NOON + timedelta(hours=1),
         ),
-        ("one_call_at_a_time", {}, {}, {"person_open": True}, MONDAY_NOON + timedelta(seconds=30)),
-        ("one_call_at_a_time", {}, {}, {"number_open": True}, MONDAY_NOON + timedelta(seconds=30)),
-        ("person_calls_per_day", {}, {}, {"person_calls_today": 3}, TUESDAY_NINE),
-        ("number_calls_per_day", {}, {}, {"number_calls_today": 3}, TUESDAY_NINE),
+        (
+            "one_call_at_a_time",
+            {},
+            {},
+            {"taken": Taken(person_open=True)},
+            MONDAY_NOON + timedelta(seconds=30),
+        ),
+        (
+            "one_call_at_a_time",
+            {},
+            {},
+            {"taken": Taken(number_open=True)},
+            MONDAY_NOON + timedelta(seconds=30),
+        ),
+        ("person_calls_per_day", {}, {}, {"taken": Taken(person_places=places(3))}, TUESDAY_NINE),
+        ("number_calls_per_day", {}, {}, {"taken": Taken(number_places=places(3))}, TUESDAY_NINE),
         ("daily_contacts", {}, {}, {"has_group_place": False}, TUESDAY_NINE),
     ],
 )
@@ -82,7 +99,7 @@ def test_today_does_not_exclude_while_it_lasts():
 
 
 def test_every_forbidding_rule_is_named():
-    facts = some_facts(person_calls_today=3, person_open=True)
+    facts = some_facts(taken=Taken(person_places=places(3), person_open=True))
     verdict = judge(a_job(), a_rulebook(), facts, MONDAY_NOON + timedelta(hours=9))
     assert forbidden(verdict) == {"window", "one_call_at_a_time", "person_calls_per_day"}
     assert verdict.next_allowed_at == TUESDAY_NINE
@@ -101,9 +118,7 @@ def test_what_waiting_can_heal_is_allowed_at_the_promised_instant(
 ):
     job = a_job(next_attempt_at=instant + timedelta(hours=due_in_hours))
     book = a_rulebook(policy)
-    facts = some_facts(
-        person_calls_today=person_calls, number_calls_today=number_calls, has_group_place=has_place
-    )
+    facts = some_facts(taken=Taken(places(person_calls), places(number_calls)), has_group_place=has_place)
     verdict = judge(job, book, facts, instant)
     assert verdict.next_allowed_at is not None
     if verdict.allowed:

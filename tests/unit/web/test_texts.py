@@ -10,6 +10,7 @@ from string import Formatter
 import pytest
 
 from speechai.catalog.use_cases import Country, Field, UseCaseId
+from speechai.core.model import Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.rules import judge
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason, WaveState
@@ -76,7 +77,7 @@ def test_every_sentence_of_the_rules_reads_in_spanish() -> None:
             provider="other",
             provider_is_local=False,
             stopped_by="ana",
-            person_open=True,
+            taken=Taken(person_open=True),
             has_group_place=False,
         ),
         MONDAY_NOON,

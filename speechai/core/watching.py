@@ -1,0 +1,58 @@
+"""When to look at a call that was placed: webhooks tell of most ends, looking is the net under them.
+
+Two ways of looking: a call's own chain asks for that call by countdown; where many are in flight, or a chain
+was lost, calls are looked at in pages. Each call carries the instant by which somebody must have looked.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+OVERDUE = timedelta(minutes=2)
+"""How long a call may last before it is asked for, where webhooks would have told of its end."""
+PAGE = 200
+"""Calls per page of list-calls; more than these in flight are looked at in pages."""
+PAGES_EVERY = timedelta(seconds=5)
+"""How often calls are looked for that nobody looked at in time."""
+
+_HEARD_WITHIN = timedelta(minutes=10)  # webhooks that were heard so lately are known to arrive …
+_MISSED_FOR = timedelta(minutes=2)  # … unless one was missed so lately
+
+
+@dataclass(frozen=True, slots=True)
+class Traffic:
+    """What is known of a provider's calls at one instant."""
+
+    in_flight: int = 0
+    heard_at: datetime | None = None  # when a webhook last told of a call's end
+    missed_at: datetime | None = None  # when a call was last found to have ended without one
+
+    def webhooks_arrive(self, instant: datetime) -> bool:
+        """Whether the end of a call can be expected to be told."""
+        heard = self.heard_at is not None and instant - self.heard_at < _HEARD_WITHIN
+        missed = self.missed_at is not None and instant - self.missed_at < _MISSED_FOR
+        return heard and not missed
+
+    @property
+    def is_crowded(self) -> bool:
+        """Whether so many are in flight that asking for each by itself would not keep up."""
+        return self.in_flight > PAGE
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """How a call is watched: its chain asks after `chain`; after `lease` it is looked at in pages."""
+
+    chain: timedelta
+    lease: timedelta
+
+
+def watch(traffic: Traffic, interval: timedelta, instant: datetime) -> Watch:
+    """How to watch a call from `instant` on; `interval` is CALL_POLLING_INTERVAL."""
+    if traffic.webhooks_arrive(instant):
+        return Watch(chain=OVERDUE, lease=OVERDUE + PAGES_EVERY)
+    if traffic.is_crowded:
+        # Looked at again within the interval, although it is looked for only now and then.
+        return Watch(chain=OVERDUE, lease=max(interval - PAGES_EVERY, interval / 2))
+    return Watch(chain=interval, lease=interval + PAGES_EVERY)
