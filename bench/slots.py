@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
 
-import requests
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
@@ -74,7 +72,7 @@ def measure(shape: Shape) -> int:
             batch_id = site.upload(write_people(Path(directory), CALLS).path)["batch_id"]
             site.completed(batch_id, 300)
             calls = site.ledger(batch_id)
-            asked = requests.get(f"{stack.simulator_url}/_simulator/ledger", timeout=30).json()["requests"]
+            asked = site.whole_ledger()["requests"]
     return report(shape, calls, sum(asked.values()))
 
 

@@ -16,7 +16,7 @@ def call_contact(self: Any, job_id: str) -> None:
     """Dial the job's next number, if every rule allows it now; a placed call is followed by its chain."""
     dialed = dialing.dial(services(), job_id)
     if dialed.result is DialResult.THROTTLED:
-        raise self.retry(countdown=dialed.wait)
+        _again(self, dialed.wait)
 
 
 @app.task(name="tasks.calls.poll_call", bind=True, max_retries=None)
@@ -24,9 +24,9 @@ def poll_call(self: Any, attempt_id: str, poll_token: str) -> None:
     """Look at the call by countdown until it is over; then the chain goes on to its result."""
     look = following.look(services(), attempt_id, poll_token)
     if look.next is Next.AGAIN:
-        raise self.retry(countdown=look.delay)
-    if look.next is Next.CUT:
-        self.request.chain = None  # somebody else settled it: there is no result to persist
+        _again(self, look.delay)
+    if look.next is not Next.PERSIST:
+        self.request.chain = None  # the retry has taken the chain along, or somebody else settled the call
 
 
 @app.task(name="tasks.calls.look_in_pages")
@@ -39,3 +39,8 @@ def look_in_pages() -> None:
 def persist_result(attempt_id: str) -> None:
     """Settle the attempt from what is known of its call, and move its job on."""
     settling.persist_result(services(), attempt_id)
+
+
+def _again(task: Any, countdown: float) -> None:
+    """Retry later, without raising: a traceback for each look costs more than the look."""
+    task.retry(countdown=countdown, throw=False)

@@ -21,6 +21,7 @@ import requests
 from speechai.stack import wait
 from speechai.stack.errors import StackError
 from speechai.stack.stack import Stack
+from speechai.store import Store, connect, open_store
 
 ROOT = Path(__file__).parents[2]
 ZONE = ZoneInfo("America/Santiago")
@@ -139,10 +140,19 @@ class Site:
         url = f"{self.stack.simulator_url}/_simulator/{name}"
         requests.put(url, json=body, timeout=10).raise_for_status()
 
+    def whole_ledger(self) -> dict[str, Any]:
+        """What the simulator knows: every call, the most at once, the requests by kind."""
+        return dict(requests.get(f"{self.stack.simulator_url}/_simulator/ledger", timeout=30).json())
+
     def ledger(self, batch_id: str) -> list[dict[str, Any]]:
         """Every call of the batch that the simulator knows of."""
-        calls = requests.get(f"{self.stack.simulator_url}/_simulator/ledger", timeout=30).json()["calls"]
+        calls = self.whole_ledger()["calls"]
         return [call for call in calls if call["metadata"].get("batch_id") == batch_id]
+
+    def store(self) -> Store:
+        """The stack's database, for what must not load the web."""
+        environment = self.stack.environment
+        return open_store(connect(environment["MONGO_URI"], environment.get("MONGO_DB", "speechai_db")))
 
     def has_rung(self, batch_id: str, times: int) -> bool:
         """Whether the simulator has seen so many calls of the batch."""
@@ -215,7 +225,7 @@ def violations(site: Site, batch_id: str) -> list[str]:
             found.append(f"{job['job_id']} says {job['attempts_used']} attempts, there are {len(used)}")
         if job["status"] not in ("done", "failed") and not (job["next_attempt_at"] or job["waiting_for"]):
             found.append(f"I4: {job['job_id']} is forgotten")
-    ledger = requests.get(f"{site.stack.simulator_url}/_simulator/ledger", timeout=30).json()
+    ledger = site.whole_ledger()
     if ledger["max_concurrent"] > int(FAST["MAX_CONCURRENT_CALLS"]):
         found.append(f"I5: {ledger['max_concurrent']} calls at once")
     return found
