@@ -20,6 +20,7 @@ CALL_CONTACT = "tasks.calls.call_contact"
 POLL_CALL = "tasks.calls.poll_call"
 PERSIST_RESULT = "tasks.calls.persist_result"
 DISPATCH = "tasks.waves.dispatch"
+RECONCILE = "tasks.recovery.reconcile"
 
 
 class CeleryNudges:
@@ -42,6 +43,10 @@ class CeleryNudges:
     def persist_result(self, attempt_id: str) -> None:
         """Settle the attempt from what is known of its call."""
         self._send(app.signature(PERSIST_RESULT, args=(attempt_id,)), 0)
+
+    def reconcile(self, attempt_id: str, delay: float) -> None:
+        """Look for an attempt of which nobody knows whether it rang."""
+        self._send(app.signature(RECONCILE, args=(attempt_id,)), delay)
 
     def dispatch(self, delay: float = 0) -> None:
         """Hand out as many due jobs as there are free slots."""

@@ -8,13 +8,21 @@ from celery import signals
 
 from speechai.celery import app
 from speechai.composition import services
-from speechai.operation import recovery
+from speechai.operation import reconciling, recovery
+from speechai.operation.placing import LOOK_FOR_AFTER
 
 
 @app.task(name="tasks.recovery.sweep")
 def sweep() -> None:
     """Find and heal what crashes and lost messages left behind."""
     recovery.sweep(services())
+
+
+@app.task(name="tasks.recovery.reconcile", bind=True, max_retries=None)
+def reconcile(self: Any, attempt_id: str) -> None:
+    """Look for an attempt of which nobody knows whether it rang, until that is known."""
+    if reconciling.reconcile(services(), attempt_id):
+        self.retry(countdown=LOOK_FOR_AFTER, throw=False)
 
 
 @signals.worker_ready.connect

@@ -11,9 +11,9 @@ from typing import Any
 
 from speechai.catalog.accounts import Account, Plan
 from speechai.clock import ManualClock
-from speechai.operation import dialing, dispatching, following, settling, waves
+from speechai.operation import dialing, dispatching, following, reconciling, settling, waves
 from speechai.operation.following import Next
-from speechai.operation.placing import DialResult
+from speechai.operation.placing import LOOK_FOR_AFTER, DialResult
 from speechai.operation.services import Services
 from speechai.retell.client import CallRequest
 from speechai.retell.errors import NotFound
@@ -163,6 +163,9 @@ class Worker:
     def persist_result(self, attempt_id: str) -> None:
         self._put("persist_result", (attempt_id,), 0)
 
+    def reconcile(self, attempt_id: str, delay: float) -> None:
+        self._put("reconcile", (attempt_id,), delay)
+
     def dispatch(self, delay: float = 0) -> None:
         self._put("dispatch", (), delay)
 
@@ -208,6 +211,11 @@ class Worker:
     def _persist_result(self, attempt_id: str) -> None:
         assert self.services is not None
         settling.persist_result(self.services, attempt_id)
+
+    def _reconcile(self, attempt_id: str) -> None:
+        assert self.services is not None
+        if reconciling.reconcile(self.services, attempt_id):
+            self.inbox.append(("reconcile", (attempt_id,), LOOK_FOR_AFTER))
 
     def _dispatch(self) -> None:
         assert self.services is not None

@@ -1,7 +1,7 @@
 """When to look at a call that was placed: webhooks tell of most ends, looking is the net under them.
 
-Two ways of looking: a call's own chain asks for that call by countdown; where many are in flight, or a chain
-was lost, calls are looked at in pages. Each call carries the instant by which somebody must have looked.
+Two ways of looking: a call's own chain asks for that call by countdown; where very many are in flight, or a
+chain was lost, calls are looked at in pages. Each call carries the instant by which somebody must look.
 """
 
 from __future__ import annotations
@@ -42,17 +42,17 @@ class Traffic:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How a call is watched: its chain asks after `chain`; after `lease` it is looked at in pages."""
+    """How a call is watched: its own chain asks for it after `chain`; after `lease`, pages look at it."""
 
-    chain: timedelta
+    chain: timedelta | None  # None: it needs none, pages follow it
     lease: timedelta
 
 
 def watch(traffic: Traffic, interval: timedelta, instant: datetime) -> Watch:
     """How to watch a call from `instant` on; `interval` is CALL_POLLING_INTERVAL."""
-    if traffic.webhooks_arrive(instant):
-        return Watch(chain=OVERDUE, lease=OVERDUE + PAGES_EVERY)
+    webhooks = traffic.webhooks_arrive(instant)
     if traffic.is_crowded:
         # Looked for only now and then, and many may have ended by then: early, to be in time.
-        return Watch(chain=OVERDUE, lease=interval / 2)
-    return Watch(chain=interval, lease=interval + PAGES_EVERY)
+        return Watch(chain=None, lease=OVERDUE if webhooks else interval / 2)
+    chain = OVERDUE if webhooks else min(interval, OVERDUE)  # no countdown is longer
+    return Watch(chain=chain, lease=chain + PAGES_EVERY)

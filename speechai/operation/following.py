@@ -118,7 +118,7 @@ def _follow_anew(services: Services, attempt: Attempt) -> None:
 def _look_again(services: Services, attempt: Attempt) -> Look:
     watched = _watch(services)
     services.store.attempts.extend_lease(attempt.id, watched.lease.total_seconds())
-    return Look(Next.AGAIN, watched.chain.total_seconds())
+    return Look(Next.AGAIN, watched.chain.total_seconds()) if watched.chain else Look(Next.CUT)
 
 
 def _watch(services: Services) -> Watch:

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 VERDICT_HOLDS = timedelta(seconds=5)
 """How old a verdict may be when the request is sent: with the time the request may take, this is how long
 after a stop, a pause or the end of a window a call may still begin."""
+LOOK_FOR_AFTER = 10.0  # seconds: how long a new call may be missing from the provider's list
 OUTAGE_DELAY = timedelta(seconds=15)  # before the next try when the provider cannot be reached at all
 AFTER_WATCHDOG = timedelta(minutes=10)  # how long the end of the longest call may take to be seen
 
@@ -106,8 +107,7 @@ def post(services: Services, dial: Dial) -> Dialed:
             "the provider did not answer: it may be ringing", extra={**dial.extra, "error": str(error)}
         )
         _note_outage(services, dial, str(error))
-        lease = services.settings.lease_seconds
-        services.store.attempts.unknown(attempt_id, str(error), services.clock.now(), lease)
+        note_unknown(services, attempt_id, str(error))
         return Dialed(DialResult.UNKNOWN, attempt_id=attempt_id)
     except Throttled as error:
         log.info("the provider is full", extra=dial.extra)
@@ -130,6 +130,13 @@ def post(services: Services, dial: Dial) -> Dialed:
     _placed(services, attempt_id, dial.job.id, dial.job.next_phone or "", call, dial.traffic)
     _note_answer(services, dial)
     return Dialed(DialResult.PLACED, attempt_id=attempt_id)
+
+
+def note_unknown(services: Services, attempt_id: str, why: str) -> None:
+    """It may be ringing: it will be looked for, a little later, before anything else."""
+    lease = services.settings.lease_seconds
+    if services.store.attempts.unknown(attempt_id, why, services.clock.now(), lease):
+        services.nudges.reconcile(attempt_id, LOOK_FOR_AFTER)
 
 
 def found(services: Services, attempt: Attempt, call: dict[str, object]) -> None:
@@ -155,7 +162,8 @@ def _placed(
     reached("call_placed")
     longest = timedelta(minutes=settings.call_max_duration_minutes) + AFTER_WATCHDOG
     store.jobs.placed(job_id, attempt_id, str(call["call_id"]), to_number, instant, longest.total_seconds())
-    services.nudges.follow(attempt_id, token, watched.chain.total_seconds())
+    if watched.chain is not None:
+        services.nudges.follow(attempt_id, token, watched.chain.total_seconds())
 
 
 def call_request(services: Services, dial: Dial) -> CallRequest:

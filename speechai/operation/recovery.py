@@ -9,28 +9,20 @@ import logging
 from collections.abc import Callable
 from datetime import timedelta
 
-from speechai.core.model import Attempt
-from speechai.core.rules import judge
 from speechai.core.states import AttemptState
-from speechai.failpoints import reached
 from speechai.operation.dispatching import dispatch
 from speechai.operation.following import look_in_pages
-from speechai.operation.judging import gather_facts
-from speechai.operation.placing import Dial, found, give_back, post
+from speechai.operation.placing import give_back, note_unknown
+from speechai.operation.reconciling import reconcile
 from speechai.operation.services import Services
-from speechai.operation.settling import Told, conclude, end_call, observe, review
+from speechai.operation.settling import Told, conclude, end_call, observe
 from speechai.operation.slots import ask_for_limit
 from speechai.operation.waves import finish_wave, open_waves
 from speechai.retell.errors import NotFound, ProviderError
 
 log = logging.getLogger(__name__)
 
-SEARCH_GRACE = timedelta(seconds=10)  # how long a new call may be missing from list-calls
-LOOKS_BEFORE_POSTING_AGAIN = 2
-# … and how long it must be missing before it may be posted again: half a lease, within these bounds.
-POST_AGAIN_AFTER = timedelta(seconds=30), timedelta(seconds=60)
 UNCONFIRMED_UPLOADS = timedelta(hours=24)  # how long a previewed file waits for its confirmation
-POST_AGAIN_WITHIN = timedelta(minutes=50)  # the provider keeps an idempotency key for an hour
 
 
 def sweep(services: Services) -> dict[str, int]:
@@ -80,76 +72,14 @@ def _expired_dials(services: Services) -> int:
     """Posted, perhaps, by somebody who died: it may have rung."""
     expired = services.store.attempts.expired(AttemptState.DIALING)
     for attempt in expired:
-        lease = services.settings.lease_seconds
-        services.store.attempts.unknown(
-            attempt.id, "its owner died while placing the call", services.clock.now(), lease
-        )
+        note_unknown(services, attempt.id, "its owner died while placing the call")
     return len(expired)
 
 
 def _unknown_attempts(services: Services) -> int:
-    """Read first: only what the provider does not know, after a grace, may be posted again."""
-    resolved = 0
-    for attempt in services.store.attempts.in_state(AttemptState.UNKNOWN):
-        instant = services.clock.now()
-        first_post = attempt.posted_at or attempt.reserved_at
-        missing_for = instant - (attempt.last_posted_at or first_post)
-        if missing_for < SEARCH_GRACE:
-            continue
-        try:
-            calls = services.provider.find_by_attempt(attempt.id)
-        except ProviderError as error:
-            log.warning(
-                "could not look for the attempt", extra={"attempt_id": attempt.id, "error": str(error)}
-            )
-            continue
-        if calls:
-            reached("unknown_found")
-            found(services, attempt, calls[0])
-            resolved += 1
-        elif missing_for < _post_again_after(services) or attempt.looks + 1 < LOOKS_BEFORE_POSTING_AGAIN:
-            services.store.attempts.searched(attempt.id, instant)
-        elif instant - first_post < POST_AGAIN_WITHIN:
-            resolved += _post_again(services, attempt)
-        else:
-            review(services, attempt)
-            resolved += 1
-    return resolved
-
-
-def _post_again_after(services: Services) -> timedelta:
-    least, most = POST_AGAIN_AFTER
-    return min(most, max(least, timedelta(seconds=services.settings.lease_seconds / 2)))
-
-
-def _post_again(services: Services, attempt: Attempt) -> int:
-    """The provider shows no trace of it: the same attempt again, under the same key, if the rules allow."""
-    store = services.store
-    job, standing = store.jobs.get(attempt.job_id), store.standing.of(attempt.batch_id)
-    if job is None or standing is None or job.attempt_id != attempt.id:
-        review(services, attempt)
-        return 1
-    instant, book = services.clock.now(), services.rulebook(standing.batch)
-    facts = gather_facts(services, job, standing, instant)
-    verdict = judge(job, book, facts, instant)
-    # The attempt itself holds the job, the person's open call and a place in the day.
-    own = {"job_state", "one_call_at_a_time", "person_calls_per_day", "number_calls_per_day", "not_before"}
-    if {rule.rule for rule in verdict.forbidding} - own:
-        return 0  # not now: within the 50 minutes it is asked again
-    if services.pace.wait(attempt.from_number) > 0:
-        return 0
-    if not store.attempts.dial_again(attempt.id, instant, services.settings.lease_seconds):
-        return 0
-    dial = Dial(
-        job=job,
-        standing=standing,
-        attempt_id=attempt.id,
-        from_number=attempt.from_number,
-        judged_at=instant,
-        traffic=store.pacing.traffic(attempt.provider),
-    )
-    post(services, dial)
-    return 1
+    """Attempts of which nobody knows whether they rang: looked for at the provider."""
+    unknown = services.store.attempts.in_state(AttemptState.UNKNOWN)
+    return sum(not reconcile(services, attempt.id) for attempt in unknown)
 
 
 def _stranded_jobs(services: Services) -> int:

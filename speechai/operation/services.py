@@ -62,6 +62,10 @@ class Nudges(Protocol):
         """Settle the attempt from what is known of its call."""
         ...
 
+    def reconcile(self, attempt_id: str, delay: float) -> None:
+        """Look for an attempt of which nobody knows whether it rang."""
+        ...
+
     def dispatch(self, delay: float = 0) -> None:
         """Hand out as many due jobs as there are free slots."""
         ...

@@ -265,6 +265,12 @@ class AttemptRepository:
             attempt_id, AttemptState.UNKNOWN, instant, {"unknown_because": why}, lease_seconds=lease_seconds
         )
 
+    def missing_since(self, attempt_id: str, instant: datetime) -> None:
+        """Count from `instant` for how long an unknown attempt is missing."""
+        self._attempts.update_one(
+            {"_id": attempt_id, "status": AttemptState.UNKNOWN.value}, {"$set": {"last_posted_at": instant}}
+        )
+
     def searched(self, attempt_id: str, instant: datetime) -> None:
         """Count one more look for an unknown attempt at the provider."""
         self._attempts.update_one(

@@ -51,7 +51,7 @@ def test_a_stop_is_kept_with_its_author_and_on_record(services):
 def test_a_repost_reads_the_stop_too(services, worker, provider):
     provider.fail_creates.append(UnknownResult("no answer"))
     add_batch(services, 1)
-    worker.run()
+    worker.run(before="reconcile")
     stopping.stop(services, "ana")
     for _ in range(5):
         services.clock.advance(timedelta(seconds=40))
