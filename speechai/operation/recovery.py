@@ -15,7 +15,7 @@ from speechai.operation.following import look_in_pages
 from speechai.operation.placing import give_back, note_unknown
 from speechai.operation.reconciling import reconcile
 from speechai.operation.services import Services
-from speechai.operation.settling import Told, conclude, end_call, observe
+from speechai.operation.settling import Told, complete_batch_if_over, conclude, end_call, observe
 from speechai.operation.slots import ask_for_limit
 from speechai.operation.waves import finish_wave, open_waves
 from speechai.retell.errors import NotFound, ProviderError
@@ -39,6 +39,7 @@ def sweep(services: Services) -> dict[str, int]:
         "suspended": lambda services: services.store.jobs.resume_suspended(services.clock.now()),
         "waves": _unfinished_waves,
         "due_waves": open_waves,
+        "batches": _finished_batches,
         "dispatched": dispatch,
         "uploads": lambda services: services.store.uploads.purge(services.clock.now() - UNCONFIRMED_UPLOADS),
     }
@@ -129,6 +130,12 @@ def _limit_of_the_provider(services: Services) -> int:
         return 0
     ask_for_limit(services)
     return 1
+
+
+def _finished_batches(services: Services) -> int:
+    """Batches whose last job ended, and whoever ended it died before saying so."""
+    running = services.store.batches.running()
+    return sum(complete_batch_if_over(services, batch) for batch in running)
 
 
 def _unfinished_waves(services: Services) -> int:

@@ -254,10 +254,11 @@ def conclude(services: Services, attempt: Attempt) -> bool:
     return moved
 
 
-def complete_batch_if_over(services: Services, batch: Batch) -> None:
-    """A running batch whose every job is final is completed."""
-    if batch.status is BatchState.RUNNING and not services.store.jobs.has_active(batch.id):
-        services.store.batches.move(batch.id, BatchState.COMPLETED, {"completed_at": services.clock.now()})
+def complete_batch_if_over(services: Services, batch: Batch) -> bool:
+    """A running batch whose every job is final is completed. True for the one who did it."""
+    if batch.status is not BatchState.RUNNING or services.store.jobs.has_active(batch.id):
+        return False
+    return services.store.batches.move(batch.id, BatchState.COMPLETED, {"completed_at": services.clock.now()})
 
 
 def result_fields(attempt: Attempt, job: Job, history: list[Attempt], instant: datetime) -> dict[str, Any]:
