@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from speechai import composition, logs
 from speechai.operation.services import Services
 from speechai.settings import Settings
-from web import api, auth, health, panel, problems, webhooks
+from web import api, auth, health, metrics, panel, problems, webhooks
 from web.context import KEY
 from web.language import text
 from web.secret import secret_key
@@ -53,11 +53,12 @@ def create_app(services: Services | None = None) -> Flask:
         logs.configure(settings.log_level, settings.log_format)
     app = _Flask(__name__)
     app.extensions[KEY] = made
+    app.extensions[metrics.KEY] = metrics.Metrics(made)
     _configure(app, settings)
     problems.register(app)
     auth.register(app)
     csrf = CSRFProtect(app)
-    for part in (api.blueprint, webhooks.blueprint, health.blueprint):
+    for part in (api.blueprint, webhooks.blueprint, health.blueprint, metrics.blueprint):
         csrf.exempt(part)  # programs, which have no session: a bearer key or a signature lets them in
         app.register_blueprint(part)
     app.register_blueprint(panel.blueprint)

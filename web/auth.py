@@ -33,7 +33,7 @@ _NOBODY = generate_password_hash(secrets.token_urlsafe(16))
 
 def check_api_key() -> Response | None:
     """Before every request: nothing under /api answers without a key, not even that a path is unknown."""
-    if not (request.path.startswith("/api/") or request.path == "/api"):
+    if not (request.path.startswith("/api/") or request.path in ("/api", "/metrics")):
         return None
     scheme, _, key = request.headers.get("Authorization", "").partition(" ")
     name = services().store.api_keys.name_of(key.strip()) if scheme.lower() == "bearer" and key else None

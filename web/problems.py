@@ -18,7 +18,7 @@ from web.serialization import json_answer
 log = logging.getLogger(__name__)
 
 PROBLEM_JSON = "application/problem+json"
-_FOR_PROGRAMS = ("/api/", "/webhooks/", "/health")
+_FOR_PROGRAMS = ("/api/", "/webhooks/", "/health", "/metrics")
 
 
 class ProblemError(Exception):

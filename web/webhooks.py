@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from speechai.operation import webhooks
 from speechai.retell import webhook
 from speechai.settings import Settings
+from speechai.store import StoreError
 from web.context import services
+from web.metrics import metrics
 from web.problems import ProblemError
+
+log = logging.getLogger(__name__)
 
 MAX_BYTES = 10 * 1024 * 1024
 
@@ -21,6 +27,27 @@ blueprint = Blueprint("webhooks", __name__)
 @blueprint.post("/webhooks/retell")
 def retell() -> Response:
     """204 for whatever is well signed and well formed: a repeat and a call that is not ours included."""
+    try:
+        event, call = _read(_verified_body())
+        _count(webhooks.receive(services(), event, call))
+    except RequestEntityTooLarge:
+        _count("oversized")
+        raise
+    except ProblemError as error:
+        _count("malformed" if error.status == 400 else "forged or stale")
+        log.warning("webhook refused: %s", error.detail, extra={"address": request.remote_addr})
+        raise
+    except StoreError:
+        _count("database away")  # answered 503, so that the provider tries again
+        raise
+    return Response(status=204)
+
+
+def _count(result: str) -> None:
+    metrics().webhooks.labels(result).inc()
+
+
+def _verified_body() -> bytes:
     request.max_content_length = MAX_BYTES
     made = services()
     body = request.get_data(cache=False)
@@ -31,9 +58,7 @@ def retell() -> Response:
         webhook.verify(body, key, request.headers.get(webhook.HEADER), made.clock.now())
     except webhook.SignatureError as error:
         raise ProblemError(401, str(error)) from None
-    event, call = _read(body)
-    webhooks.receive(made, event, call)
-    return Response(status=204)
+    return body
 
 
 def _key(settings: Settings) -> str | None:

@@ -1,4 +1,4 @@
-"""Commands on a running SpeechAI's data: report, export, reset, indexes, user, key."""
+"""Commands on a running SpeechAI's data: report, export, reset, slots, indexes, user, key."""
 
 from __future__ import annotations
 
@@ -14,9 +14,11 @@ from werkzeug.security import generate_password_hash
 
 from speechai.clock import SystemClock
 from speechai.composition import services
-from speechai.operation import jobs, reports
+from speechai.operation import jobs, pacing, reports
 from speechai.operation.batches import BatchNotFoundError
 from speechai.operation.jobs import JobNotFoundError, JobRefusedError
+
+_DEFAULT = click.core.ParameterSource.DEFAULT
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
 
@@ -103,6 +105,46 @@ def indexes(as_json: bool) -> None:
         return
     for collection, names in built.items():
         click.echo(f"{collection}: {', '.join(names)}")
+
+
+def _limit(_: click.Context, option: click.Parameter, value: str | None) -> int | None:
+    if value is None or value == "default":
+        return None
+    if not (value.isascii() and value.isdigit() and 1 <= int(value) <= 100_000):
+        raise click.BadParameter("a number from 1 to 100000, or `default`", param=option)
+    return int(value)
+
+
+@click.command()
+@click.option(
+    "--limit", metavar="N|default", help="The most calls at once, over all accounts.", callback=_limit
+)
+@click.option("--account", help="The account that --share is for.")
+@click.option("--share", metavar="N|default", help="The most calls of the account at once.", callback=_limit)
+@as_json
+@click.pass_context
+def slots(
+    context: click.Context, limit: int | None, account: str | None, share: int | None, as_json: bool
+) -> None:
+    """The provider's slots, used and in all. A change holds at once, and hangs up nobody."""
+    given = {name for name in ("limit", "share") if context.get_parameter_source(name) is not _DEFAULT}
+    if ("share" in given) != (account is not None):
+        raise click.UsageError("--account and --share go together")
+    made, by = services(), "command line"
+    if "limit" in given:
+        pacing.set_limit(made, limit, by)
+    if account is not None:
+        try:
+            pacing.set_share(made, account, share, by)
+        except pacing.NoSuchAccountError:
+            raise click.ClickException(f"there is no account {account}") from None
+    found = pacing.state(made)
+    if as_json:
+        _dump(found)
+        return
+    click.echo(f"{found['used']} of {found['limit']} slots are used")
+    for name, part in found["accounts"].items():
+        click.echo(f"  {name}: {part['used']}" + (f" of {part['share']}" if part["share"] else ""))
 
 
 @click.group()

@@ -14,9 +14,9 @@ from speechai.core.outcomes import Outcome
 from speechai.core.variables import dynamic_variables
 from speechai.core.watching import Traffic, watch
 from speechai.failpoints import reached
+from speechai.operation.pacing import ask_for_limit
 from speechai.operation.services import Services
 from speechai.operation.settling import conclude, end_call
-from speechai.operation.slots import ask_for_limit
 from speechai.retell.client import CallRequest
 from speechai.retell.errors import ProviderError, Refused, Retryable, Throttled, UnknownResult
 from speechai.store.standing import Standing

@@ -12,11 +12,11 @@ from datetime import timedelta
 from speechai.core.states import AttemptState
 from speechai.operation.dispatching import dispatch
 from speechai.operation.following import look_in_pages
+from speechai.operation.pacing import ask_for_limit
 from speechai.operation.placing import give_back, note_unknown
 from speechai.operation.reconciling import reconcile
 from speechai.operation.services import Services
 from speechai.operation.settling import Told, complete_batch_if_over, conclude, end_call, observe
-from speechai.operation.slots import ask_for_limit
 from speechai.operation.waves import finish_wave, open_waves
 from speechai.retell.errors import NotFound, ProviderError
 

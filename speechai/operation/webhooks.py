@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+from enum import StrEnum
 from typing import Any
 
 from speechai.core.model import Attempt
-from speechai.core.outcomes import is_terminal
+from speechai.core.outcomes import is_terminal, merge_calls
 from speechai.core.states import AttemptState
 from speechai.operation.placing import found
 from speechai.operation.services import Services
@@ -15,30 +16,44 @@ from speechai.operation.settling import Told, is_ready, observe
 log = logging.getLogger(__name__)
 
 
-def receive(services: Services, event: str, call: dict[str, Any]) -> bool:
-    """Take in a webhook's call. False where it is not ours.
+class Reception(StrEnum):
+    """What a well signed and well formed webhook came to."""
+
+    NEWS = "news"
+    """It told something that was not known."""
+    REPEAT = "repeat"
+    """Everything in it was known: nothing is done."""
+    FOREIGN = "foreign"
+    """It is about a call that is not ours."""
+
+
+def receive(services: Services, event: str, call: dict[str, Any]) -> Reception:
+    """Take in a webhook's call.
 
     Order, repeats and lateness do not matter: everything goes through the same merge and the same settle.
     """
     attempt = _attempt_of(services, call)
     if attempt is None:
         log.info("webhook for a call that is not ours", extra={"event": event})
-        return False
+        return Reception.FOREIGN
     if attempt.status in (AttemptState.DIALING, AttemptState.UNKNOWN) and call.get("call_id"):
         # The answer to our request was lost, or is slower than this.
         found(services, attempt, call)
         attempt = services.store.attempts.get(attempt.id) or attempt
     if not _says_something_new(attempt, call):
-        return True
+        return Reception.REPEAT
     attempt = observe(services, attempt, call, Told.BY_WEBHOOK)
     if not attempt.status.is_final and is_ready(services, attempt):
         services.nudges.persist_result(attempt.id)
-    return True
+    return Reception.NEWS
 
 
 def _says_something_new(attempt: Attempt, call: dict[str, Any]) -> bool:
-    """That a call goes on is what we knew: most webhooks of this kind need no write."""
-    return is_terminal(call) or is_terminal(attempt.call) or attempt.status is not AttemptState.ONGOING
+    """Whether there is anything to write: not for a repeat, nor that a call goes on, as we knew."""
+    merged = merge_calls(attempt.call, call)
+    if not is_terminal(merged):
+        return False
+    return merged != attempt.call or attempt.ended_at is None
 
 
 def _attempt_of(services: Services, call: dict[str, Any]) -> Attempt | None:

@@ -11,6 +11,7 @@ import pytest
 from retell.lib import webhook_auth
 from werkzeug.security import generate_password_hash
 
+from speechai.store import StoreError
 from tests.fakes import ENDS
 from tests.integration.web.conftest import ANA, EMAIL, KEY, LIST, PASSWORD, WEBHOOK_KEY, Api
 
@@ -154,6 +155,43 @@ def test_webhooks_are_judged_by_their_signature(app, services):
 
 def test_a_webhook_too_large_is_refused(app):
     assert deliver(app, b"x" * (10 * 1024 * 1024 + 1), "v=1,d=0").status_code == 413
+
+
+def test_webhooks_are_counted_by_what_became_of_them(app, api: Api, services, worker, provider, monkeypatch):
+    provider.lasts = 10_000
+    api.upload(LIST + ANA, start="now")
+    worker.run(before="poll_call")
+    [call] = provider.rings
+    started = {"event": "call_started", "call": {**call, "call_status": "ongoing"}}
+    ended = {"event": "call_ended", "call": {**call, **ENDS["not_analysed"]}}
+    richer = {"event": "call_analyzed", "call": {**call, **ENDS["no_agreement"]}}
+    foreign = {"event": "call_ended", "call": {"call_id": "call_of_another"}}
+    for event in (started, ended, ended, richer, richer, foreign):
+        assert deliver(app, *signed(services, event)).status_code == 204
+    body, good = signed(services, ended)
+    assert deliver(app, body, "v=1,d=0").status_code == 401
+    assert deliver(app, b"{", sign(services, b"{")).status_code == 400
+
+    def gone(*_):
+        raise StoreError("gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(type(services.store.attempts), "get", gone)
+        answer = deliver(app, body, good)
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "5")
+
+    assert app.test_client().get("/metrics").status_code == 401
+    shown = api.get("/metrics").text
+    for result, count in {
+        "news": 2,
+        "repeat": 3,  # a start says nothing new either
+        "foreign": 1,
+        "forged or stale": 1,
+        "malformed": 1,
+        "database away": 1,
+    }.items():
+        assert f'speechai_webhooks_total{{result="{result}"}} {count}.0' in shown
+    assert "speechai_slots_used 0.0" in shown and "speechai_slots_limit 20.0" in shown
 
 
 # -- health --------------------------------------------------------------------------------------------
