@@ -1,4 +1,4 @@
-"""Very many calls at once: `python bench/inflight.py [calls] [seconds of talk]`, 2,000 of 150 s by itself.
+"""Very many calls at once: `python bench/inflight.py [calls] [seconds]`, 2,000 of 150 to 300 s by itself.
 
 All calls are in flight together, on the Procfile's one worker and one poller; once with webhooks, once
 without any, where the poller looks at them in pages. Goals: memory of worker and poller together under
@@ -7,6 +7,7 @@ without any, where the poller looks at them in pages. Goals: memory of worker an
 
 from __future__ import annotations
 
+import random
 import sys
 import tempfile
 import threading
@@ -68,14 +69,20 @@ def measure(name: str, calls: int, talk: float, simulator: list[str]) -> int:
         with Stack(environment=environment, simulator=["--speed", "1", *simulator]) as stack:
             stack.wait_ready()
             site = Site(stack)
-            script = {"*": [{"outcome": "promise", "ring_s": 0.5, "talk_s": talk, "analysis_s": 0.1}]}
-            site.simulator("script", script)
+            people, dice = write_people(Path(directory), calls), random.Random(7)
+            site.simulator("script", {number: [call_of(talk, dice)] for number in people.numbers})
             site.simulator("limits", {"concurrency": calls})
             store = site.store()
             with watching(site, store) as watched:
-                batch_id = site.upload(write_people(Path(directory), calls).path)["batch_id"]
+                batch_id = site.upload(people.path)["batch_id"]
                 wait.until(lambda: is_completed(store, batch_id), seconds=3 * talk + calls / 5, what=batch_id)
             return report(name, site, store, batch_id, watched)
+
+
+def call_of(talk: float, dice: random.Random) -> dict[str, object]:
+    """A call of at least `talk` seconds, and up to twice as long: people do not hang up all together."""
+    seconds = round(dice.uniform(talk, 2 * talk), 1)
+    return {"outcome": "promise", "ring_s": 0.5, "talk_s": seconds, "analysis_s": 0.1}
 
 
 def is_completed(store: Store, batch_id: str) -> bool:

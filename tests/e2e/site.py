@@ -18,6 +18,7 @@ from zoneinfo import ZoneInfo
 import redis
 import requests
 
+from speechai.core.states import AttemptState
 from speechai.stack import wait
 from speechai.stack.errors import StackError
 from speechai.stack.stack import Stack
@@ -135,6 +136,17 @@ class Site:
             return self.request("GET", "/health").status_code == 200
         except requests.ConnectionError:
             return False
+
+    def open_attempts(self, batch_id: str) -> list[str]:
+        """The batch's attempts that are not final."""
+        attempts = self.store().attempts.export(batch_id)
+        return [row["_id"] for row in attempts if not AttemptState(row["status"]).is_final]
+
+    def are_final(self, attempt_ids: Sequence[str]) -> bool:
+        """Whether each of these attempts is."""
+        attempts = self.store().attempts
+        found = [attempts.get(attempt_id) for attempt_id in attempt_ids]
+        return all(attempt is not None and attempt.status.is_final for attempt in found)
 
     def simulator(self, name: str, body: Mapping[str, Any]) -> None:
         url = f"{self.stack.simulator_url}/_simulator/{name}"

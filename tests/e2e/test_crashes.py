@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 import redis
 
+from speechai.clock import monotonic
 from speechai.failpoints import PLACES
 from speechai.stack import keeper, wait
 from speechai.stack.stack import Stack
 from tests.e2e.site import FAST, SIMULATOR, Site, invariants_hold, write_people
 
-HEALED = (
-    240  # seconds for a batch with crashes: the lease, two looks at the list, the minute before a re-post
-)
+HEALED = 240  # seconds for a batch in which every step was once the last of a process
+RECOVERY = int(FAST["LEASE_SECONDS"]) + 60  # seconds from a death to the end of what it left behind
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,12 @@ def test_parts_and_servers_are_killed_and_the_broker_forgets(rough: Site, tmp_pa
     batch_id = rough.upload(write_people(tmp_path, 60).path)["batch_id"]
     for done, victims in ((6, ["mongod"]), (18, ["worker", "poller", "beat", "web"]), (30, ["valkey"])):
         wait.until(partial(rough.has_rung, batch_id, done), seconds=120, what=f"{done} calls")
+        in_flight = rough.open_attempts(batch_id)
+        killed_at = monotonic()
         before = {victim: rough.kill(victim) for victim in victims}
         wait.until(partial(rough.has_recovered, before), seconds=60, what=f"the stack without {victims}")
+        wait.until(partial(rough.are_final, in_flight), seconds=RECOVERY, what=f"the calls of {victims}")
+        assert in_flight and monotonic() - killed_at < RECOVERY
     with redis.Redis.from_url(rough.stack.environment["REDIS_URL"]) as broker:
         broker.flushall()
     rough.completed(batch_id, HEALED)
