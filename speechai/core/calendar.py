@@ -23,24 +23,27 @@ _HORIZON_DAYS = 60  # no policy is closed for longer: a safe bound of every sear
 
 
 @functools.lru_cache(maxsize=64)
-def _holidays(country: Country, year: int) -> dict[date, str]:
-    return dict(holidays.country_holidays(country.value, years=year))
+def _holidays(calendar: str, year: int) -> dict[date, str]:
+    country, _, region = calendar.partition("-")
+    return dict(holidays.country_holidays(country, subdiv=region or None, years=year))
 
 
-def holiday_name(day: date, country: Country) -> str | None:
-    """The public holiday of that date in that country, or None."""
-    return _holidays(country, day.year).get(day)
+def holiday_name(day: date, policy: Policy, country: Country) -> str | None:
+    """The public holiday that the policy keeps on that date for a contact of `country`, or None."""
+    if policy.holidays == "none":
+        return None
+    calendar = country.value if policy.holidays == "contact" else policy.holidays
+    return _holidays(calendar, day.year).get(day)
 
 
 def closed_reason(policy: Policy, instant: datetime, zone: ZoneInfo, country: Country) -> str | None:
     """Why the policy forbids a call at `instant` in `zone`, or None where it allows it."""
     local = instant.astimezone(zone)
-    if policy.holidays and (name := holiday_name(local.date(), country)):
+    if name := holiday_name(local.date(), policy, country):
         return f"{local:%Y-%m-%d} is a public holiday: {name}"
     clock = local.time()
     for window in policy.windows:
-        in_hours = window.start <= clock and (window.end == time(0) or clock < window.end)
-        if local.isoweekday() in window.days and in_hours:
+        if local.isoweekday() in window.days and window.contains(clock):
             return None
     hours = ", ".join(window.label for window in policy.windows)
     return f"{local:%a %H:%M} in {zone.key} is outside {hours}"
@@ -57,6 +60,30 @@ def next_opening(policy: Policy, instant: datetime, zone: ZoneInfo, country: Cou
         for start in sorted(start for start in starts if start >= instant):
             if closed_reason(policy, start, zone, country) is None:
                 return start
+    return None
+
+
+def closed_anywhere(
+    policy: Policy, instant: datetime, zones: tuple[ZoneInfo, ...], country: Country
+) -> str | None:
+    """Why the policy forbids a call at `instant` in one of the zones, or None where all of them are open."""
+    reasons = (closed_reason(policy, instant, zone, country) for zone in zones)
+    return next((reason for reason in reasons if reason), None)
+
+
+def next_opening_everywhere(
+    policy: Policy, instant: datetime, zones: tuple[ZoneInfo, ...], country: Country
+) -> datetime | None:
+    """The first instant at or after `instant` that the policy allows in every zone; None if none is soon."""
+    limit = instant + timedelta(days=_HORIZON_DAYS)
+    while instant < limit:
+        openings = [next_opening(policy, instant, zone, country) for zone in zones]
+        if None in openings:
+            return None
+        latest = max(opening for opening in openings if opening is not None)
+        if latest == instant.astimezone(UTC):
+            return latest
+        instant = latest
     return None
 
 

@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 
 from speechai.catalog.policies import Policy
 from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.core.caps import PastCall
 from speechai.core.outcomes import CONVERSATIONS, Outcome
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason
 
@@ -17,7 +18,21 @@ ZONE_OF_COUNTRY = {
     Country.CL: ZoneInfo("America/Santiago"),
     Country.AR: ZoneInfo("America/Argentina/Buenos_Aires"),
 }
-_ZONE_OF_PREFIX = (("+56", ZONE_OF_COUNTRY[Country.CL]), ("+54", ZONE_OF_COUNTRY[Country.AR]))
+ZONES_OF_COUNTRY = {  # everywhere that a mobile number of the country may be
+    Country.CL: (
+        ZONE_OF_COUNTRY[Country.CL],
+        ZoneInfo("America/Punta_Arenas"),
+        ZoneInfo("Pacific/Easter"),
+    ),
+    Country.AR: (ZONE_OF_COUNTRY[Country.AR],),
+}
+_ZONE_OF_PREFIX = (  # the longer prefix first: landlines betray their place
+    ("+5632210", ZoneInfo("Pacific/Easter")),
+    ("+5632255", ZoneInfo("Pacific/Easter")),
+    ("+5661", ZoneInfo("America/Punta_Arenas")),
+    ("+56", ZONE_OF_COUNTRY[Country.CL]),
+    ("+54", ZONE_OF_COUNTRY[Country.AR]),
+)
 
 
 def zone_of_number(number: str, default: ZoneInfo) -> ZoneInfo:
@@ -112,6 +127,16 @@ class Job:
         """The one zone in which this person's days are counted."""
         return ZONE_OF_COUNTRY[self.country]
 
+    def zones(self, policy: Policy) -> tuple[ZoneInfo, ...]:
+        """Where the hours of a call to the next number are judged: by its prefix, else by the person.
+
+        With the rule `strictest`, every zone in which the number may be.
+        """
+        named = zone_of_number(self.next_phone or "", self.zone)
+        if policy.tz_rule == "contact" or named is not self.zone:
+            return (named,)
+        return ZONES_OF_COUNTRY[self.country]
+
     @property
     def usable_phones(self) -> tuple[str, ...]:
         """The numbers that may still be dialed for this person, in order."""
@@ -162,6 +187,7 @@ class Taken:
     number_places: frozenset[int] = frozenset()  # over all people
     person_open: bool = False  # another call to the person is open
     number_open: bool = False
+    calls: tuple[PastCall, ...] = ()  # the rings that caps over several days count
 
 
 def days_without_answer(attempts: list[Attempt]) -> set[date]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from enum import Enum, auto
 
-from speechai.core.calendar import day_bounds, next_opening, next_slot
+from speechai.core.calendar import at, day_bounds, next_opening_everywhere, next_slot
+from speechai.core.caps import PastCall, counted_days, opens_on
 from speechai.core.model import Attempt, Job, Rulebook, days_without_answer, local_day
 from speechai.core.outcomes import Outcome
 from speechai.core.states import JobReason, JobState, WaitReason
@@ -226,10 +227,30 @@ def _when(
     if used_today >= book.limits.calls_per_day:
         _, tomorrow = day_bounds(today, job.zone)
         earliest = max(earliest, tomorrow)
-    opening = next_opening(book.policy, earliest, job.zone, job.country) or earliest
+    for cap in book.policy.caps:
+        opens = opens_on(cap, counted_days(cap, _calls(history), today, job.account_id), today)
+        if opens > today:
+            earliest = max(earliest, at(opens, time(0), job.zone))
+    opening = next_opening_everywhere(book.policy, earliest, job.zones(book.policy), job.country) or earliest
     batch = book.batch
     if exact:
         return opening, opening, False
     if batch.continuous:
         return opening, opening, local_day(opening, batch.zone) > local_day(instant, batch.zone)
     return earliest, next_slot(earliest, batch.wave_times, batch.zone).opens_at, True
+
+
+def _calls(history: list[Attempt]) -> list[PastCall]:
+    """The rings of this job, as caps count them; what other batches rang is judged when it is dialed."""
+    return [
+        PastCall(
+            at=attempt.reserved_at,
+            day=attempt.person_day,
+            of_person=True,
+            of_number=True,
+            account_id=attempt.account_id,
+            is_conversation=attempt.is_conversation,
+        )
+        for attempt in history
+        if attempt.uses_place
+    ]

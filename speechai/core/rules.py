@@ -6,11 +6,15 @@ the verdict lists every rule with its inputs, its source and the next instant at
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime, time, timedelta
 
+from speechai.catalog.policies import Cap, Policy, Registry
+from speechai.catalog.use_cases import UseCaseId
 from speechai.core.breaker import Breaker
-from speechai.core.calendar import closed_reason, day_bounds, next_opening
+from speechai.core.calendar import at, closed_anywhere, day_bounds, next_opening_everywhere
+from speechai.core.caps import counted_days, opens_on
 from speechai.core.model import Job, Limits, Rulebook, Taken, local_day
 from speechai.core.states import BatchState, JobState
 
@@ -28,6 +32,8 @@ class Facts:
     taken: Taken  # on the person's local date, and on the number's
     days_without_answer: frozenset[date]
     has_group_place: bool  # it has, or can have, a place in the batch's group of the day
+    do_not_call: str | None = None  # why nobody may call this person or number, if so
+    registries: Mapping[str, datetime] = field(default_factory=dict)  # when each was last consulted
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,10 @@ def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
         _one_call_at_a_time(facts, instant),
         _person_cap(job, book.limits, facts, instant),
         _number_cap(job, book.limits, facts, instant),
+        _do_not_call(facts),
+        *(_registry(registry, book, facts, instant) for registry in book.policy.registries),
+        *(_policy_cap(cap, job, facts, instant) for cap in book.policy.caps),
+        _gap(book.policy, facts, instant),
         _group(job, book, facts, instant),
     )
     return Verdict(rules, _next_allowed(job, book, rules, instant))
@@ -88,7 +98,7 @@ def _next_allowed(
     if None in waits:
         return None
     earliest = max([instant, *(wait for wait in waits if wait is not None)])
-    return next_opening(book.policy, earliest, job.zone, job.country)
+    return next_opening_everywhere(book.policy, earliest, job.zones(book.policy), job.country)
 
 
 def _result(
@@ -157,8 +167,9 @@ def _not_before(job: Job, instant: datetime) -> RuleResult:
 
 
 def _window(job: Job, book: Rulebook, instant: datetime) -> RuleResult:
-    closed = closed_reason(book.policy, instant, job.zone, job.country)
-    until = next_opening(book.policy, instant, job.zone, job.country) if closed else None
+    zones = job.zones(book.policy)
+    closed = closed_anywhere(book.policy, instant, zones, job.country)
+    until = next_opening_everywhere(book.policy, instant, zones, job.country) if closed else None
     return _result("window", closed is None, closed or "open", book.policy.source, until)
 
 
@@ -180,6 +191,38 @@ def _cap(rule: str, used: int, job: Job, limits: Limits, instant: datetime) -> R
     _, tomorrow = day_bounds(local_day(instant, job.zone), job.zone)
     detail = f"{used} of {limits.calls_per_day} calls used today"
     return _result(rule, used < limits.calls_per_day, detail, "MAX_CALLS_PER_DAY", tomorrow)
+
+
+def _do_not_call(facts: Facts) -> RuleResult:
+    detail = facts.do_not_call or "nobody asked not to be called"
+    return _result("do_not_call", facts.do_not_call is None, detail, "do-not-call list")
+
+
+def _registry(registry: Registry, book: Rulebook, facts: Facts, instant: datetime) -> RuleResult:
+    rule = f"registry_{registry.name}"
+    if book.batch.use_case is not UseCaseId.MARKETING:
+        return _result(rule, True, "only marketing is bound by it", registry.article)
+    consulted = facts.registries.get(registry.name)
+    if consulted is None:
+        return _result(rule, False, f"{registry.name} has not been consulted", registry.article)
+    fresh = instant - consulted <= timedelta(days=registry.max_age_days)
+    detail = f"{registry.name} was consulted on {consulted:%Y-%m-%d}"
+    return _result(rule, fresh, detail, registry.article)
+
+
+def _policy_cap(cap: Cap, job: Job, facts: Facts, instant: datetime) -> RuleResult:
+    today = local_day(instant, job.zone)
+    counted = counted_days(cap, facts.taken.calls, today, job.account_id)
+    detail = f"{len(counted)} of {cap.count}"
+    until = at(opens_on(cap, counted, today), time(0), job.zone)
+    return _result(cap.name, len(counted) < cap.count, detail, cap.article, until)
+
+
+def _gap(policy: Policy, facts: Facts, instant: datetime) -> RuleResult:
+    rang = [call.at for call in facts.taken.calls if call.of_person]
+    until = max(rang) + timedelta(minutes=policy.min_gap_minutes) if rang else instant
+    detail = f"{policy.min_gap_minutes} minutes between two calls to a person"
+    return _result("min_gap", until <= instant, detail, policy.source, until)
 
 
 def _group(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> RuleResult:

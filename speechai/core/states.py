@@ -53,6 +53,8 @@ class JobReason(StrEnum):
     NO_ANSWER = "no_answer"
     NO_PHONES = "no_phones"
     OPTED_OUT = "opted_out"
+    DO_NOT_CALL = "do_not_call"
+    """The person or every number is on the do-not-call list."""
     PROVIDER_FAILURE = "provider_failure"
     CANCELLED = "cancelled"
     MERGED = "merged"
@@ -63,6 +65,8 @@ class JobReason(StrEnum):
     NEEDS_REVIEW = "needs_review"
     OTHER_PROVIDER = "other_provider"
     """Its batch was made for another provider, and is dialed through no other."""
+    REGISTRY = "registry"
+    """A public do-not-call register has not been consulted lately; marketing waits for it."""
 
 
 class AttemptState(StrEnum):

@@ -18,7 +18,7 @@ from speechai.failpoints import reached
 from speechai.operation.judging import gather_facts, hold, number_day
 from speechai.operation.placing import Dial, Dialed, DialResult, give_back, place
 from speechai.operation.services import Services
-from speechai.store.attempts import AlreadyOpenError, NoPlaceLeftError, Reservation
+from speechai.store.attempts import AlreadyOpenError, LookAgainError, NoPlaceLeftError, Reservation
 from speechai.store.standing import Standing
 
 log = logging.getLogger(__name__)
@@ -137,8 +137,8 @@ def _reserve(
                 lease_seconds=settings.lease_seconds,
             )
         )
-    except (NoPlaceLeftError, AlreadyOpenError) as error:
-        # Another worker was quicker, by a moment: the rules say when to look again.
+    except (NoPlaceLeftError, AlreadyOpenError, LookAgainError) as error:
+        # Another worker was quicker, by a moment: the rules are asked again, a little later.
         store.jobs.postpone(job.id, instant + OPEN_CALL_RECHECK, [type(error).__name__], wave=False)
         store.pacing.free_slot(settings.provider_key, attempt_id, batch.account_id)
         return Dialed(DialResult.HELD, turn_is_free=True)

@@ -9,6 +9,7 @@ from speechai.core.model import Job, Rulebook, days_without_answer, local_day, z
 from speechai.core.next_step import SUSPENSION, Step
 from speechai.core.rules import OPEN_CALL_RECHECK, Facts, Verdict
 from speechai.core.states import JobReason, JobState
+from speechai.operation.do_not_call import reason_against
 from speechai.operation.services import Services
 from speechai.operation.settling import complete_batch_if_over
 from speechai.store.standing import Standing
@@ -20,18 +21,24 @@ def gather_facts(services: Services, job: Job, standing: Standing, instant: date
     """What the rules need to know of the world, read now."""
     store, settings, batch = services.store, services.settings, standing.batch
     today = local_day(instant, batch.zone)
-    number = job.next_phone or ""
+    number, policy = job.next_phone or "", services.rulebook(batch).policy
     return Facts(
         provider=settings.provider_key,
         provider_is_local=settings.provider_is_local,
         stopped_by=standing.stopped_by,
         breaker=standing.breaker,
         taken=store.attempts.taken(
-            job.person_id, local_day(instant, job.zone), number, number_day(number, job, instant)
+            job.person_id,
+            local_day(instant, job.zone),
+            number,
+            number_day(number, job, instant),
+            look_back_days=policy.looks_back_days,
         ),
         days_without_answer=frozenset(days_without_answer(store.attempts.of_job(job.id)))
         if job.attempts
         else frozenset(),
+        do_not_call=reason_against(services, job, batch),
+        registries=store.do_not_call.registries() if policy.registries else {},
         has_group_place=job.group_date == today
         or store.batches.group_size(batch.id, today) < batch.daily_contacts,
     )
@@ -55,11 +62,11 @@ def hold(services: Services, job: Job, book: Rulebook, verdict: Verdict, instant
     if end := _end_of(names):
         jobs.finish(job.id, *end, instant)
         complete_batch_if_over(services, book.batch)
-    elif names & {"provider", "policy"}:
+    elif names & {"provider", "policy"} or any(name.startswith("registry_") for name in names):
         # Not by waiting, but an operator can put it right: look again every few minutes.
         step = Step(
             JobState.SUSPENDED,
-            JobReason.OTHER_PROVIDER,
+            JobReason.OTHER_PROVIDER if names & {"provider", "policy"} else JobReason.REGISTRY,
             next_attempt_at=instant + SUSPENSION,
             exact=job.exact,
             next_phone=job.next_phone,
@@ -77,6 +84,8 @@ def hold(services: Services, job: Job, book: Rulebook, verdict: Verdict, instant
 
 
 def _end_of(names: set[str]) -> tuple[JobState, JobReason] | None:
+    if "do_not_call" in names:
+        return JobState.FAILED, JobReason.DO_NOT_CALL
     if "phone" in names:
         return JobState.FAILED, JobReason.NO_PHONES
     if names & {"max_attempts", "days_without_answer"}:

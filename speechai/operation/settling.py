@@ -30,6 +30,7 @@ from speechai.core.outcomes import (
 from speechai.core.states import AttemptState, BatchState, JobState
 from speechai.failpoints import reached
 from speechai.operation.dispatching import dispatch
+from speechai.operation.do_not_call import opt_out
 from speechai.operation.services import Services
 
 log = logging.getLogger(__name__)
@@ -220,6 +221,8 @@ def conclude(services: Services, attempt: Attempt) -> bool:
     batch = store.batches.get(job.batch_id)
     if batch is None:
         return False
+    if attempt.outcome is Outcome.OPTED_OUT:
+        opt_out(services, attempt, batch)  # before the job moves: a crash between the two repeats it
     history = store.attempts.of_job(job.id)
     job = replace(job, attempts=sum(past.uses_place for past in history))
     instant = services.clock.now()

@@ -9,6 +9,7 @@ from speechai.store.attempts import AttemptRepository
 from speechai.store.batches import BatchRepository, WaveRepository
 from speechai.store.breakers import BreakerRepository
 from speechai.store.database import Db, PyMongoError, connect
+from speechai.store.do_not_call import DoNotCallRepository
 from speechai.store.indexes import ensure_indexes
 from speechai.store.jobs import JobRepository
 from speechai.store.pacing import PacingRepository
@@ -33,6 +34,7 @@ class Store:
     pacing: PacingRepository
     breakers: BreakerRepository
     stops: StopRepository
+    do_not_call: DoNotCallRepository
     accounts: AccountRepository
     users: UserRepository
     api_keys: ApiKeyRepository
@@ -61,6 +63,7 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         pacing=PacingRepository(db),
         breakers=BreakerRepository(db),
         stops=StopRepository(db),
+        do_not_call=DoNotCallRepository(db),
         accounts=AccountRepository(db),
         users=UserRepository(db),
         api_keys=ApiKeyRepository(db),

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
+from speechai.core.caps import PastCall
 from speechai.core.model import Attempt, Taken
-from speechai.core.outcomes import Outcome
+from speechai.core.outcomes import CONVERSATIONS, Outcome
 from speechai.core.states import ATTEMPT_MOVES, OPEN_ATTEMPTS, AttemptState
 from speechai.store.database import (
     SCHEMA_VERSION,
@@ -29,6 +30,19 @@ from speechai.store.database import (
     sealed_later,
 )
 
+_TAKEN_FIELDS = (
+    "account_id",
+    "number_day",
+    "number_place",
+    "open_number",
+    "open_person",
+    "outcome",
+    "person_day",
+    "person_id",
+    "person_place",
+    "reserved_at",
+    "to_number",
+)
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
 
 
@@ -38,6 +52,10 @@ class NoPlaceLeftError(Exception):
 
 class AlreadyOpenError(Exception):
     """Another call to this person or this number is open."""
+
+
+class LookAgainError(Exception):
+    """The person's or the number's day changed since it was looked at: the rules must be asked again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,61 +92,54 @@ class AttemptRepository:
     def reserve(self, wanted: Reservation) -> None:
         """Insert the attempt in the first free places of the person's and of the number's day.
 
-        Raises NoPlaceLeftError and AlreadyOpenError; then nothing was written. The unique indexes decide,
-        so it holds under any number of workers; `wanted.taken` only says where to try first.
+        Raises NoPlaceLeftError, AlreadyOpenError and LookAgainError; then nothing was written. The unique
+        indexes decide, so it holds under any number of workers: a place that was free when `wanted.taken`
+        was read and is not any more means that the verdict is out of date, whichever cap it was about.
         """
-        taken = wanted.taken
-        while True:
-            document = _reserved_document(
-                wanted,
-                _free_place("person", taken.person_places, wanted.calls_per_day),
-                _free_place("number", taken.number_places, wanted.calls_per_day),
+        document = _reserved_document(
+            wanted,
+            _free_place("person", wanted.taken.person_places, wanted.calls_per_day),
+            _free_place("number", wanted.taken.number_places, wanted.calls_per_day),
+        )
+        lease = {"lease_until": plus_seconds(wanted.lease_seconds)}
+        try:
+            # An upsert rather than an insert: only so can the lease start from the database's clock.
+            self._sealed_later.update_one(
+                {"_id": wanted.attempt_id},
+                [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, lease]}}],
+                upsert=True,
             )
-            lease = {"lease_until": plus_seconds(wanted.lease_seconds)}
-            try:
-                # An upsert rather than an insert: only so can the lease start from the database's clock.
-                self._sealed_later.update_one(
-                    {"_id": wanted.attempt_id},
-                    [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, lease]}}],
-                    upsert=True,
-                )
-            except DuplicateKeyError as error:
-                if {"open_person", "open_number"} & set((error.details or {}).get("keyPattern", {})):
-                    raise AlreadyOpenError from error
-                # Another worker took the place since we looked: look again.
-                taken = self.taken(wanted.person_id, wanted.person_day, wanted.to_number, wanted.number_day)
-                continue
-            return
+        except DuplicateKeyError as error:
+            if {"open_person", "open_number"} & set((error.details or {}).get("keyPattern", {})):
+                raise AlreadyOpenError from error
+            raise LookAgainError from error
 
-    def taken(self, person_id: str, person_day: date, number: str, number_day: date) -> Taken:
-        """What of the person's and of the number's day is taken, and whether a call to either is open."""
+    def taken(
+        self, person_id: str, person_day: date, number: str, number_day: date, *, look_back_days: int = 1
+    ) -> Taken:
+        """What of the person's and of the number's day is taken, and whether a call to either is open.
+
+        With `look_back_days`, the calls of that many dates too, today included.
+        """
+        back = timedelta(days=look_back_days - 1)
         found = self._attempts.find(
             {
                 "$or": [
                     {
                         "person_id": person_id,
-                        "person_day": person_day.isoformat(),
+                        "person_day": {"$gte": (person_day - back).isoformat()},
                         "person_place": {"$exists": True},
                     },
                     {
                         "to_number": number,
-                        "number_day": number_day.isoformat(),
+                        "number_day": {"$gte": (number_day - back).isoformat()},
                         "number_place": {"$exists": True},
                     },
                     {"open_person": person_id},
                     {"open_number": number},
                 ]
             },
-            {
-                "person_id": 1,
-                "person_day": 1,
-                "person_place": 1,
-                "to_number": 1,
-                "number_day": 1,
-                "number_place": 1,
-                "open_person": 1,
-                "open_number": 1,
-            },
+            dict.fromkeys(_TAKEN_FIELDS, 1),
         )
         rows = list(found)
         person, called = (person_id, person_day.isoformat()), (number, number_day.isoformat())
@@ -139,6 +150,7 @@ class AttemptRepository:
             number_places=frozenset(row["number_place"] for row in of_number if "number_place" in row),
             person_open=any(row.get("open_person") == person_id for row in rows),
             number_open=any(row.get("open_number") == number for row in rows),
+            calls=tuple(_past_call(row, person_id, number) for row in rows if "person_place" in row),
         )
 
     # -- reading --------------------------------------------------------------------------------
@@ -437,6 +449,18 @@ class AttemptRepository:
             wanted["revision"] = revision
         attempts = self._sealed_later if sealed_later else self._attempts
         return attempts.update_one(wanted, stages).modified_count == 1
+
+
+def _past_call(row: Document, person_id: str, number: str) -> PastCall:
+    outcome = row.get("outcome")
+    return PastCall(
+        at=row["reserved_at"],
+        day=date.fromisoformat(row["person_day"]),
+        of_person=row["person_id"] == person_id,
+        of_number=row["to_number"] == number,
+        account_id=row["account_id"],
+        is_conversation=outcome is not None and Outcome(outcome) in CONVERSATIONS,
+    )
 
 
 def _free_place(of: str, taken: frozenset[int], calls_per_day: int) -> int:

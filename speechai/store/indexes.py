@@ -120,6 +120,9 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
                 partialFilterExpression={"in_force": True},
             )
         ],
+        "do_not_call": [
+            IndexModel([("key", ASCENDING)], name="key", partialFilterExpression={"in_force": True})
+        ],
         "rejections": [IndexModel([("batch_id", ASCENDING), ("row", ASCENDING)], name="batch")],
         "users": [IndexModel([("email", ASCENDING)], name="email", unique=True)],
         # files between preview and confirmation; the sweep forgets them (a TTL would leave their chunks)

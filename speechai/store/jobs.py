@@ -370,6 +370,7 @@ class JobRepository:
                         "reason": None,
                         "next_attempt_at": instant,
                         "waiting_for": None,
+                        "released_until": None,
                         "exact": True,
                         "updated_at": instant,
                         "finished_at": None,
@@ -385,7 +386,14 @@ class JobRepository:
         return (
             self._jobs.update_one(
                 {"_id": job_id, "status": JobState.PENDING.value},
-                {"$set": {"next_attempt_at": instant, "waiting_for": None, "updated_at": instant}},
+                {
+                    "$set": {
+                        "next_attempt_at": instant,
+                        "waiting_for": None,
+                        "released_until": None,
+                        "updated_at": instant,
+                    }
+                },
             ).modified_count
             == 1
         )

@@ -27,6 +27,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     "http.json": ("El cuerpo debe ser un objeto JSON.", "The body must be a JSON object."),
     "http.no_batch": ("No existe esa campaña.", "There is no such batch."),
     "http.no_job": ("No existe ese contacto.", "There is no such job."),
+    "do_not_call.entries": (
+        "`entries` debe ser una lista de a lo más {most} objetos.",
+        "`entries` must be a list of at most {most} objects.",
+    ),
+    "do_not_call.entry": (
+        "Entrada {number}: `{field}` no se puede leer. Dé `number` o `document`, y `country` (CL o AR).",
+        "Entry {number}: `{field}` cannot be read. Give `number` or `document`, and `country` (CL or AR).",
+    ),
     "option.text": ("Debe ser un texto.", "Must be text."),
     "option.too_long": ("A lo más {limit} caracteres.", "At most {limit} characters."),
     "option.choice": ("Debe ser uno de: {known}.", "Must be one of: {known}."),

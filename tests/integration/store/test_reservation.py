@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 
@@ -14,7 +14,7 @@ from speechai.core.model import Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.states import AttemptState, JobState
 from speechai.store import connect, open_store
-from speechai.store.attempts import AlreadyOpenError, NoPlaceLeftError, Reservation
+from speechai.store.attempts import AlreadyOpenError, LookAgainError, NoPlaceLeftError, Reservation
 from tests.builders import MONDAY_NOON
 
 DAY = date(2026, 11, 23)
@@ -50,6 +50,13 @@ def a_reservation(attempt_id, **changes):
     return Reservation(**{**values, **changes})
 
 
+def reserve(store, attempt_id, **changes):
+    """Look at what is taken, and reserve: what a dialer does."""
+    wanted = a_reservation(attempt_id, **changes)
+    seen = store.attempts.taken(wanted.person_id, wanted.person_day, wanted.to_number, wanted.number_day)
+    store.attempts.reserve(replace(wanted, taken=seen))
+
+
 def settle(store, attempt_id, *, rang=True):
     store.attempts.begin_dialing(attempt_id, MONDAY_NOON, 60)
     return store.attempts.settle(
@@ -69,7 +76,7 @@ def race(count, work):
         barrier.wait()
         try:
             return work(number)
-        except (NoPlaceLeftError, AlreadyOpenError) as error:
+        except (NoPlaceLeftError, AlreadyOpenError, LookAgainError) as error:
             return type(error)
 
     with ThreadPoolExecutor(count) as pool:
@@ -77,20 +84,18 @@ def race(count, work):
 
 
 def test_fifty_workers_for_one_person_open_one_call(store):
-    results = race(
-        50, lambda n: store.attempts.reserve(a_reservation(f"att-{n}", to_number=f"+5691111{n:04d}"))
-    )
-    assert Counter(results) == {None: 1, AlreadyOpenError: 49}
+    results = race(50, lambda n: reserve(store, f"att-{n}", to_number=f"+5691111{n:04d}"))
+    assert results.count(None) == 1
 
 
 def test_fifty_workers_for_one_number_open_one_call(store):
-    results = race(50, lambda n: store.attempts.reserve(a_reservation(f"att-{n}", person_id=f"CL:RUT:{n}")))
-    assert Counter(results) == {None: 1, AlreadyOpenError: 49}
+    results = race(50, lambda n: reserve(store, f"att-{n}", person_id=f"CL:RUT:{n}"))
+    assert results.count(None) == 1
 
 
 def test_the_cap_of_the_day_holds_however_fast_calls_end(store):
     def dial(number):
-        store.attempts.reserve(a_reservation(f"att-{number}"))
+        reserve(store, f"att-{number}")
         settle(store, f"att-{number}")
         return "rang"
 
@@ -111,7 +116,7 @@ def test_the_cap_of_the_day_holds_however_fast_calls_end(store):
 )
 def test_the_cap_binds_the_person_over_all_numbers_and_the_number_over_all_people(store, other):
     def dial(number):
-        store.attempts.reserve(a_reservation(f"att-{number}", **other(number)))
+        reserve(store, f"att-{number}", **other(number))
         settle(store, f"att-{number}")
         return "rang"
 
@@ -119,9 +124,28 @@ def test_the_cap_binds_the_person_over_all_numbers_and_the_number_over_all_peopl
     assert results.count("rang") == 3
 
 
+def test_a_look_that_is_out_of_date_is_refused_whatever_has_happened_since(store):
+    old = a_reservation("att-late")  # it saw nothing taken, …
+    reserve(store, "att-1")
+    settle(store, "att-1")  # … and then the person was called, and the call is over
+    with pytest.raises(LookAgainError):
+        store.attempts.reserve(old)
+
+
+def test_the_days_before_are_seen_where_a_cap_needs_them(store):
+    yesterday = DAY - timedelta(days=1)
+    reserve(store, "att-1", person_day=yesterday, number_day=yesterday)
+    settle(store, "att-1")
+    assert taken(store).calls == ()
+    week = store.attempts.taken("CL:RUT:111111111", DAY, "+56911111111", DAY, look_back_days=7)
+    [call] = week.calls
+    assert (call.day, call.of_person, call.of_number, call.is_conversation) == (yesterday, True, True, False)
+    assert week.person_places == frozenset()
+
+
 def test_a_dial_that_rang_nobody_gives_its_places_back(store):
     for number in range(5):
-        store.attempts.reserve(a_reservation(f"att-{number}"))
+        reserve(store, f"att-{number}")
         assert settle(store, f"att-{number}", rang=False)
     assert len(taken(store).person_places) == 0
     assert len(taken(store).number_places) == 0
@@ -129,16 +153,16 @@ def test_a_dial_that_rang_nobody_gives_its_places_back(store):
 
 def test_a_new_day_has_new_places(store):
     for number in range(3):
-        store.attempts.reserve(a_reservation(f"att-{number}"))
+        reserve(store, f"att-{number}")
         settle(store, f"att-{number}")
     with pytest.raises(NoPlaceLeftError):
-        store.attempts.reserve(a_reservation("att-4"))
+        reserve(store, "att-4")
     tomorrow = date(2026, 11, 24)
-    store.attempts.reserve(a_reservation("att-5", person_day=tomorrow, number_day=tomorrow))
+    reserve(store, "att-5", person_day=tomorrow, number_day=tomorrow)
 
 
 def test_an_attempt_settles_once_and_for_good(store):
-    store.attempts.reserve(a_reservation("att-1"))
+    reserve(store, "att-1")
     store.attempts.begin_dialing("att-1", MONDAY_NOON, 60)
     results = race(
         20,
@@ -188,10 +212,8 @@ def test_leaked_slots_name_their_owner(store):
 
 
 def test_leases_end_by_the_databases_clock(store):
-    store.attempts.reserve(a_reservation("att-1", lease_seconds=60))
-    store.attempts.reserve(
-        a_reservation("att-2", person_id="CL:RUT:2", to_number="+56922222222", lease_seconds=-1)
-    )
+    reserve(store, "att-1", lease_seconds=60)
+    reserve(store, "att-2", person_id="CL:RUT:2", to_number="+56922222222", lease_seconds=-1)
     expired = store.attempts.expired(AttemptState.RESERVED)
     assert [attempt.id for attempt in expired] == ["att-2"]
 
@@ -205,7 +227,7 @@ def test_the_group_of_the_day_is_never_larger_than_its_limit(store):
 
 def test_the_totals_are_the_sums_of_the_attempts(store):
     for number in range(3):
-        store.attempts.reserve(a_reservation(f"att-{number}"))
+        reserve(store, f"att-{number}")
         settle(store, f"att-{number}", rang=number > 0)
     totals = store.attempts.totals("batch-1")
     assert (totals["dials"], totals["rings"]) == (3, 2)

@@ -9,6 +9,7 @@ from string import Formatter
 
 import pytest
 
+from speechai.catalog.policies import presets
 from speechai.catalog.use_cases import Country, Field, UseCaseId
 from speechai.core.model import Taken
 from speechai.core.outcomes import Outcome
@@ -53,8 +54,9 @@ def test_every_choice_and_rule_has_a_name() -> None:
     assert {f"start.{start}" for start in STARTS} | {f"duplicates.{name}" for name in DUPLICATES} <= set(
         TEXTS
     )
-    verdict = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON)
-    assert {f"rule.{rule.rule}" for rule in verdict.rules} <= set(TEXTS)
+    for policy in presets():
+        verdict = judge(a_job(), a_rulebook(policy), some_facts(), MONDAY_NOON)
+        assert {f"rule.{rule.rule}" for rule in verdict.rules} <= set(TEXTS)
 
 
 @pytest.mark.parametrize("key", TEXTS)
@@ -82,9 +84,16 @@ def test_every_sentence_of_the_rules_reads_in_spanish() -> None:
         ),
         MONDAY_NOON,
     )
+    listed = some_facts(
+        do_not_call="opted_out since 2026-11-23, for everybody", registries={"no_llame": MONDAY_NOON}
+    )
+    marketing = judge(a_job(), a_rulebook("ar-marketing", use_case=UseCaseId.MARKETING), listed, MONDAY_NOON)
+    unread = judge(
+        a_job(), a_rulebook("ar-marketing", use_case=UseCaseId.MARKETING), some_facts(), MONDAY_NOON
+    )
     night = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON.replace(hour=4))
     christmas = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON.replace(month=12, day=25))
-    for verdict in (open_now, closed, night, christmas):
+    for verdict in (open_now, closed, night, christmas, marketing, unread):
         for rule in verdict.rules:
             assert detail_in("es", rule.detail) != rule.detail, rule.detail
             assert detail_in("en", rule.detail) == rule.detail

@@ -1,0 +1,105 @@
+"""The do-not-call list: opt-outs said on a call, entries by operators, and public registers.
+
+An opt-out binds at once: for marketing in every account, for anything else in that creditor's batches. It is
+judged at every dial, so jobs that wait in other batches end when their turn comes. A supervisor can undo an
+entry, on record.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.core.model import Attempt, Batch, Job
+from speechai.ingest.amounts import UnreadableError
+from speechai.ingest.documents import parse_document
+from speechai.ingest.phones import parse_phones
+from speechai.operation.services import Services
+
+log = logging.getLogger(__name__)
+
+EVERYBODY, MARKETING = "everybody", "marketing"
+
+
+class EntryError(ValueError):
+    """An entry that cannot be read: `index` in what was given, and which field."""
+
+    def __init__(self, index: int, field: str) -> None:
+        super().__init__(f"entry {index + 1}: {field}")
+        self.index = index
+        self.field = field
+
+
+def scopes_of(batch: Batch) -> list[str]:
+    """The scopes that bind a batch."""
+    own = [EVERYBODY, f"account:{batch.account_id}"]
+    return [*own, MARKETING] if batch.use_case is UseCaseId.MARKETING else own
+
+
+def reason_against(services: Services, job: Job, batch: Batch) -> str | None:
+    """Why nobody may call the job's person or next number, or None."""
+    entry = services.store.do_not_call.about(job.person_id, job.next_phone or "", scopes_of(batch))
+    return f"{entry['reason']} since {entry['at']:%Y-%m-%d}, for {entry['scope']}" if entry else None
+
+
+def opt_out(services: Services, attempt: Attempt, batch: Batch) -> None:
+    """The person said so on a call: no more calls, to the person nor to that number."""
+    scope = MARKETING if batch.use_case is UseCaseId.MARKETING else f"account:{batch.account_id}"
+    origin = {"reason": "opted_out", "source": f"attempt:{attempt.id}", "by": "the person"}
+    _add(services, [attempt.person_id, attempt.to_number], scope, origin)
+
+
+def add(
+    services: Services, entries: Sequence[Mapping[str, Any]], *, scope: str, reason: str, by: str
+) -> dict[str, int]:
+    """Add people and numbers: `{"document" | "number", "country"}`. EntryError: nothing was added."""
+    keys = [_key(index, entry) for index, entry in enumerate(entries)]
+    added = _add(services, keys, scope, {"reason": reason, "source": "list", "by": by})
+    return {"given": len(keys), "added": added}
+
+
+def consult(
+    services: Services, registry: str, entries: Sequence[Mapping[str, Any]], by: str
+) -> dict[str, int]:
+    """A public register was consulted: those of its numbers that are ours. It binds marketing."""
+    keys = [_key(index, entry) for index, entry in enumerate(entries)]
+    added = _add(
+        services, keys, MARKETING, {"reason": f"registry {registry}", "source": "registry", "by": by}
+    )
+    services.store.do_not_call.consulted(registry, by, services.clock.now())
+    return {"given": len(keys), "added": added}
+
+
+def undo(services: Services, entry_id: str, by: str, why: str) -> bool:
+    """Call again, on record. False where there is no such entry in force."""
+    undone = services.store.do_not_call.undo(entry_id, by, why, services.clock.now())
+    if undone:
+        log.warning("do-not-call entry undone by %s", by, extra={"entry_id": entry_id})
+    return undone
+
+
+def _add(services: Services, keys: Sequence[str], scope: str, origin: Mapping[str, str]) -> int:
+    instant = services.clock.now()
+    entries = [
+        {"_id": f"{scope}|{key}", "key": key, "scope": scope, "at": instant, **origin}
+        for key in dict.fromkeys(keys)
+    ]
+    return services.store.do_not_call.add(entries)
+
+
+def _key(index: int, entry: Mapping[str, Any]) -> str:
+    try:
+        country = Country(entry.get("country", "CL"))
+    except ValueError:
+        raise EntryError(index, "country") from None
+    if "document" in entry:
+        try:
+            return parse_document(str(entry["document"]), country).person_id
+        except UnreadableError:
+            raise EntryError(index, "document") from None
+    numbers, unread = parse_phones(str(entry.get("number", "")), country)
+    if len(numbers) != 1 or unread:
+        raise EntryError(index, "number")
+    return numbers[0]
