@@ -19,8 +19,10 @@ from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import ZONE_OF_COUNTRY, local_day
 from speechai.core.states import WaitReason
 from speechai.ingest import Contact, FileError, ParsedFile, read_contacts
+from speechai.ingest.messages import Language
 from speechai.operation import batches
 from speechai.operation.batches import Start
+from speechai.operation.legal_warnings import legal_warnings
 from speechai.operation.services import Services
 from speechai.store.batches import batch_document
 from speechai.store.jobs import job_document
@@ -30,7 +32,6 @@ log = logging.getLogger(__name__)
 CHUNK = 2000  # jobs per insert: large enough to be quick, small enough to keep memory flat
 
 Duplicates = Literal["merge", "skip", "allow"]
-Language = Literal["es", "en"]
 
 
 class UploadRefusedError(Exception):
@@ -233,6 +234,9 @@ def _plan(services: Services, account: Account, parsed: ParsedFile, options: Upl
     nameless = 0 if options.company else sum(not contact.company for contact in plan.create)
     if nameless:
         plan.warnings.append(_text("no_company", options.language, count=nameless))
+    plan.warnings += legal_warnings(
+        services, account, preset(options.policy), parsed.country, parsed.use_case, options.language
+    )
     if plan.update:
         plan.warnings.append(_text("merged_elsewhere", options.language, count=len(plan.update)))
     plan.rejected.sort(key=lambda row: row["row"])
@@ -344,4 +348,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-__all__ = ["FileError", "SameFileError", "UploadOptions", "UploadRefusedError", "UploadResult", "upload"]
+__all__ = [
+    "FileError",
+    "Language",
+    "SameFileError",
+    "UploadOptions",
+    "UploadRefusedError",
+    "UploadResult",
+    "upload",
+]

@@ -80,7 +80,7 @@ class History:
         elif what == "sweep":
             self._survive(lambda: sweep(self.services))
         elif what in ("later", "clock jumps"):
-            # Beyond 50 minutes nothing may be posted again: that would be another ending, for a person to see.
+            # Beyond 50 minutes nothing may be posted again: another ending, for a person to see.
             seconds = min(int(which), (self.began + LONGEST - self.services.clock.now()).total_seconds())
             self.services.clock.advance(timedelta(seconds=seconds))
             self.latest = max(self.latest, self.services.clock.now())

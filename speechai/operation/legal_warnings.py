@@ -1,0 +1,60 @@
+"""What an operator is told where a policy is laxer than the law: which rule, which article, by how much."""
+
+from __future__ import annotations
+
+from speechai.catalog.accounts import Account
+from speechai.catalog.policies import Policy, preset
+from speechai.catalog.policies.law import Kind, law_of, laxities
+from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.ingest.messages import Language
+from speechai.operation.services import Services
+
+_TEXTS: dict[Kind, dict[Language, str]] = {
+    Kind.HOURS: {
+        "es": "La política «{policy}» llama fuera de las horas de la ley ({window}; {allowed}): {article}.",
+        "en": "Policy “{policy}” calls outside the law's hours ({window}; {allowed}): {article}.",
+    },
+    Kind.HOLIDAYS: {
+        "es": "La política «{policy}» llama en feriados, y la ley no lo permite: {article}.",
+        "en": "Policy “{policy}” calls on public holidays, which the law forbids: {article}.",
+    },
+    Kind.ATTEMPTS: {
+        "es": "La política «{policy}» permite {most} llamadas en {days} días; la ley, {count}: {article}.",
+        "en": "Policy “{policy}” allows {most} calls in {days} days; the law, {count}: {article}.",
+    },
+    Kind.CONTACTS: {
+        "es": "La política «{policy}» permite {most} contactos en {days} días; la ley, {count}: {article}.",
+        "en": "Policy “{policy}” allows {most} contacts in {days} days; the law, {count}: {article}.",
+    },
+    Kind.REGISTRY: {
+        "es": "La política «{policy}» no consulta el registro {registry}: {article}.",
+        "en": "Policy “{policy}” does not consult the register {registry}: {article}.",
+    },
+    Kind.CONSENT: {
+        "es": "La ley pide consentimiento previo ({consent}): {article}.",
+        "en": "The law asks for prior consent ({consent}): {article}.",
+    },
+    Kind.CALLER_ID: {
+        "es": "El número que llama no tiene el prefijo que se exige ({prefixes}): {article}.",
+        "en": "The caller's number does not have the prefix that is asked for ({prefixes}): {article}.",
+    },
+}
+
+
+def legal_warnings(
+    services: Services,
+    account: Account,
+    policy: Policy,
+    country: Country,
+    use_case: UseCaseId,
+    language: Language,
+) -> list[str]:
+    """Sentences about what the policy does not keep of the law of the contacts' country."""
+    law = law_of(country, use_case)
+    if law is None or policy.simulation_only:
+        return []  # a simulation rings nobody
+    from_number = (*account.from_numbers, services.settings.retell_from_number)[0]
+    return [
+        _TEXTS[laxity.kind][language].format(policy=policy.id, article=laxity.article, **laxity.details)
+        for laxity in laxities(policy, preset(law), services.settings.max_calls_per_day, from_number)
+    ]
