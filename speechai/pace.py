@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from fractions import Fraction
 
@@ -14,19 +15,25 @@ from speechai.clock import SystemClock
 MINIMUM_WAIT = 0.05  # seconds: what a message costs anyhow
 
 
+@functools.lru_cache(maxsize=64)
+def _limit(per_second: float) -> RateLimitItemPerSecond:
+    rate = Fraction(per_second).limit_denominator(60)
+    return RateLimitItemPerSecond(rate.numerator, rate.denominator, namespace="speechai-cps")
+
+
 class RedisPace:
     """At most `calls_per_second` calls from one number in any second (a fraction: per several seconds)."""
 
     def __init__(self, redis_url: str, calls_per_second: float) -> None:
-        rate = Fraction(calls_per_second).limit_denominator(60)
-        self._limit = RateLimitItemPerSecond(rate.numerator, rate.denominator, namespace="speechai-cps")
+        self._per_second = calls_per_second
         self._window = MovingWindowRateLimiter(RedisStorage(redis_url))
         self._clock = SystemClock()
 
-    def wait(self, from_number: str) -> float:
+    def wait(self, from_number: str, per_second: float | None = None) -> float:
         """0 when a call may be placed now (and it counts), else the seconds to wait."""
-        if self._window.hit(self._limit, from_number):
+        limit = _limit(per_second or self._per_second)
+        if self._window.hit(limit, from_number):
             return 0
-        resets_at = self._window.get_window_stats(self._limit, from_number).reset_time
+        resets_at = self._window.get_window_stats(limit, from_number).reset_time
         wait = resets_at - self._clock.now().timestamp()
         return max(MINIMUM_WAIT, math.ceil(wait * 1000) / 1000)

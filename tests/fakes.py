@@ -138,7 +138,7 @@ class FakeProvider:
 class FreePace:
     """No limit of calls per second."""
 
-    def wait(self, from_number: str) -> float:
+    def wait(self, from_number: str, per_second: float | None = None) -> float:
         return 0
 
 

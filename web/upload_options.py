@@ -33,6 +33,12 @@ NAMES = (
     "dias_fecha_limite",
     "dias_fecha_maxima",
     "agent_id",
+    "flow",
+    "priority",
+    "weekdays",
+    "retries",
+    "purpose",
+    "legal_basis",
 )
 STARTS = ("now", "next_wave", "draft")
 DUPLICATES = ("merge", "skip", "allow")
@@ -41,6 +47,7 @@ _NO = frozenset({"", "0", "false", "no", "off"})
 MAX_TEXT = 200
 MAX_CONTACTS = 100_000
 MAX_DAYS = 365
+DEFAULT_PRIORITY, MOST_PRIORITY = 2, 4
 
 _E = TypeVar("_E", bound=StrEnum)
 
@@ -55,7 +62,7 @@ class BadOptionsError(ValueError):
 
 def read_options(given: Mapping[str, Any], *, created_by: str, language: Language) -> UploadOptions:
     """The options, with their defaults. Raises BadOptionsError with every one that is wrong."""
-    reader = _Reader(given, language)
+    reader = OptionReader(given, language)
     options = UploadOptions(
         account_id=reader.text("account_id") or DEFAULT_ACCOUNT,
         name=reader.text("name"),
@@ -72,6 +79,12 @@ def read_options(given: Mapping[str, Any], *, created_by: str, language: Languag
         deadline_days=reader.count("dias_fecha_limite", 0, MAX_DAYS),
         final_deadline_days=reader.count("dias_fecha_maxima", 0, MAX_DAYS),
         agent_id=reader.text("agent_id"),
+        flow=reader.text("flow"),
+        priority=reader.count("priority", 1, MOST_PRIORITY) or DEFAULT_PRIORITY,
+        weekdays=reader.weekdays("weekdays"),
+        retries=reader.table("retries"),
+        purpose=reader.text("purpose"),
+        legal_basis=reader.text("legal_basis"),
         dry_run=reader.flag("dry_run"),
         created_by=created_by,
         language=language,
@@ -81,7 +94,7 @@ def read_options(given: Mapping[str, Any], *, created_by: str, language: Languag
     return options
 
 
-class _Reader:
+class OptionReader:
     """Reads one option after the other, and remembers what was wrong."""
 
     def __init__(self, given: Mapping[str, Any], language: Language) -> None:
@@ -153,6 +166,33 @@ class _Reader:
         except ValueError:
             self._wrong(name, "wave_times")
             return None
+
+    def weekdays(self, name: str) -> frozenset[int] | None:
+        """ISO weekdays, as a list or as "1,2,3,4,5"."""
+        value = self._given.get(name)
+        parts = value if isinstance(value, list) else str(value or "").replace(" ", "").split(",")
+        if value is None or parts == [""] or not parts:
+            return None
+        if not all(str(part) in {"1", "2", "3", "4", "5", "6", "7"} for part in parts):
+            self._wrong(name, "weekdays")
+            return None
+        return frozenset(int(part) for part in parts)
+
+    def table(self, name: str) -> dict[str, Any] | None:
+        """A JSON object, as itself or as its text."""
+        value = self._given.get(name)
+        if isinstance(value, str) and value.strip():
+            try:
+                value = json.loads(value)
+            except (ValueError, RecursionError):
+                self._wrong(name, "mapping_json")
+                return None
+        if value is None or value == "":
+            return None
+        if not isinstance(value, dict):
+            self._wrong(name, "object")
+            return None
+        return value
 
     def mapping(self, name: str) -> dict[str, str] | None:
         value = self._given.get(name)

@@ -54,15 +54,35 @@ class Field(StrEnum):
     IGNORE = "ignore"  # only in a mapping: leave this column out
 
 
+class Success(StrEnum):
+    """What counts as success, beside the agent's own word for it (`call_successful`)."""
+
+    PROMISE = "promise"
+    """A date and an amount that can be believed."""
+    INTEREST = "interest"
+    """The person wants to know more, or buys."""
+    ANSWERED = "answered"
+    """Every question was answered."""
+    CONFIRMED = "confirmed"
+    """The person confirmed."""
+    DELIVERED = "delivered"
+    """The person was reached and heard it: any conversation will do."""
+
+
 @dataclass(frozen=True, slots=True)
 class UseCase:
-    """A use case: which fields a file must have, and which fields betray it when it is to be detected."""
+    """A use case: what its files must have, how they are recognised, and what a call of it is for."""
 
     id: UseCaseId
     label_es: str
     label_en: str
     required: frozenset[Field]
+    success: Success
+    result_fields: tuple[str, ...]  # captured by the agent, shown and exported
     recognised_by: frozenset[Field] = frozenset()
+    default_policy: str = "house"
+    default_flow: str = ""
+    purpose_es: str = ""  # why personal data is used (Ley 21.719 art. 3), unless the batch says another
 
 
 _REACHABLE = frozenset({Field.NAME, Field.PHONE})
@@ -74,8 +94,12 @@ USE_CASES: dict[UseCaseId, UseCase] = {
             UseCaseId.DEBT_COLLECTION,
             "Cobranza",
             "Debt collection",
-            required=frozenset({Field.DOCUMENT, Field.NAME, Field.PHONE, Field.AMOUNT}),
+            required=_REACHABLE | {Field.DOCUMENT, Field.AMOUNT},
             recognised_by=frozenset({Field.AMOUNT, Field.DUE_DATE, Field.DAYS_LATE, Field.INSTALMENTS}),
+            success=Success.PROMISE,
+            result_fields=("fecha_pago_cliente", "monto_pago_cliente", "motivo_no_pago", "cuotas_acordadas"),
+            default_flow="collections",
+            purpose_es="Cobrar una deuda vencida o por vencer",
         ),
         UseCase(
             UseCaseId.MARKETING,
@@ -85,14 +109,41 @@ USE_CASES: dict[UseCaseId, UseCase] = {
             recognised_by=frozenset(
                 {Field.OFFER, Field.DISCOUNT, Field.OFFER_VALUE, Field.OFFER_EXPIRES, Field.CAMPAIGN_TYPE}
             ),
+            success=Success.INTEREST,
+            result_fields=("interesado", "producto", "comentario"),
+            default_flow="marketing",
+            purpose_es="Ofrecer un producto o servicio",
         ),
-        UseCase(UseCaseId.SURVEY, "Encuesta", "Survey", required=frozenset({Field.NAME, Field.PHONE})),
         UseCase(
-            UseCaseId.REMINDER, "Recordatorio", "Reminder", required=frozenset({Field.NAME, Field.PHONE})
+            UseCaseId.SURVEY,
+            "Encuesta",
+            "Survey",
+            required=_REACHABLE,
+            success=Success.ANSWERED,
+            result_fields=("encuesta_completa", "puntaje", "comentario"),
+            default_flow="survey",
+            purpose_es="Conocer la opinión de las personas",
+        ),
+        UseCase(
+            UseCaseId.REMINDER,
+            "Recordatorio",
+            "Reminder",
+            required=_REACHABLE,
+            success=Success.CONFIRMED,
+            result_fields=("confirma", "nueva_fecha", "comentario"),
+            default_flow="reminder",
+            purpose_es="Recordar una cita o un vencimiento",
         ),
         # The generic format: a name and a number are enough. What nothing else recognises is one of these.
         UseCase(
-            UseCaseId.NOTIFICATION, "Aviso", "Notification", required=frozenset({Field.NAME, Field.PHONE})
+            UseCaseId.NOTIFICATION,
+            "Aviso",
+            "Notification",
+            required=_REACHABLE,
+            success=Success.DELIVERED,
+            result_fields=("comentario",),
+            default_flow="notification",
+            purpose_es="Dar un aviso",
         ),
     )
 }

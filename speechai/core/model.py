@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -12,6 +13,7 @@ from speechai.catalog.policies import Policy
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.caps import PastCall
 from speechai.core.outcomes import CONVERSATIONS, Outcome
+from speechai.core.retry_table import RETRIES, RetryTable
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason
 
 ZONE_OF_COUNTRY = {
@@ -77,6 +79,10 @@ class Batch:
     max_attempts: int
     agent_id: str | None
     active_since: datetime | None  # when it was last started or resumed (UTC)
+    flow_id: str = "collections"
+    priority: int = 2  # 1 to 4; within an account the higher one is called first
+    weekdays: frozenset[int] | None = None  # ISO weekdays on which it calls; None: the policy's
+    retries: Mapping[str, Any] = field(default_factory=dict)  # its changes to the retry table
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +178,11 @@ class Attempt:
     looks: int = 0  # how often an unknown attempt was searched for
     stop_requested_at: datetime | None = None  # when the watchdog asked the provider to end it
     revision: int = 0  # of `call`: how many answers of the provider it has taken in
+    use_case: UseCaseId = UseCaseId.DEBT_COLLECTION
+    owed_minor: int | None = None  # what the person owed when the call was placed
+    currency: str | None = None
+    details_due: datetime | None = None  # when to ask for the cost or analysis that is still missing
+    is_metered: bool = False  # money or time of the account is held for it, or was charged
 
     @property
     def is_conversation(self) -> bool:
@@ -204,3 +215,4 @@ class Rulebook:
     policy: Policy
     limits: Limits
     batch: Batch
+    retries: RetryTable = field(default_factory=lambda: RETRIES)

@@ -1,15 +1,15 @@
-"""After a call: what happens to the job. The retry table is data; the rest is arithmetic on it."""
+"""After a call: what happens to the job. Arithmetic on the retry table."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
-from enum import Enum, auto
 
 from speechai.core.calendar import at, day_bounds, next_opening_everywhere, next_slot
 from speechai.core.caps import PastCall, counted_days, opens_on
 from speechai.core.model import Attempt, Job, Rulebook, days_without_answer, local_day
 from speechai.core.outcomes import Outcome
+from speechai.core.retry_table import RETRIES, Number, Retry, Wait
 from speechai.core.states import JobReason, JobState, WaitReason
 
 SUSPENSION = timedelta(minutes=5)  # how long before an account the provider refused is tried again
@@ -17,64 +17,7 @@ CAPACITY_DELAY = timedelta(seconds=5)  # how long after the provider said it is 
 CALLBACK_DEFAULT = timedelta(hours=2)  # "call me later" without an hour
 
 
-class Wait(Enum):
-    """How long until the next call."""
-
-    NONE = auto()
-    """At once, without waiting for a wave."""
-    NO_ANSWER = auto()
-    """NO_ANSWER_RETRY_MINUTES."""
-    RETRY = auto()
-    """RETRY_DELAY_MINUTES."""
-    AFTER_CONVERSATION = auto()
-    """What the policy asks for after a conversation, and no less than RETRY_DELAY_MINUTES."""
-    ASKED = auto()
-    """The hour the person asked for."""
-
-
-class Number(Enum):
-    """Which number is dialed next."""
-
-    SAME = auto()
-    NEXT = auto()
-    """The next in order; after the last one the first again."""
-    SAME_ONCE = auto()
-    """The same once more, then the next."""
-    STRIKE = auto()
-    """This one never again for this person; the next one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retry:
-    """What follows an outcome: a wait and a number, and how the job ends when nothing may follow."""
-
-    wait: Wait
-    number: Number
-    end_state: JobState
-    end_reason: JobReason
-
-
-_UNREACHED = Retry(Wait.NO_ANSWER, Number.NEXT, JobState.FAILED, JobReason.NO_ANSWER)
-_TALKED = Retry(Wait.AFTER_CONVERSATION, Number.SAME, JobState.DONE, JobReason.NO_AGREEMENT)
-_NOT_THEIRS = Retry(Wait.RETRY, Number.STRIKE, JobState.FAILED, JobReason.NO_PHONES)
-_BROKEN = Retry(Wait.RETRY, Number.SAME_ONCE, JobState.FAILED, JobReason.PROVIDER_FAILURE)
-
-RETRIES: dict[Outcome, Retry] = {
-    Outcome.GOAL_NOT_MET: _TALKED,
-    Outcome.CALLBACK_REQUESTED: Retry(Wait.ASKED, Number.SAME, JobState.DONE, JobReason.NO_AGREEMENT),
-    Outcome.WRONG_PERSON: _NOT_THEIRS,
-    Outcome.THIRD_PARTY: _NOT_THEIRS,
-    Outcome.VOICEMAIL: _UNREACHED,
-    Outcome.NO_ANSWER: _UNREACHED,
-    Outcome.BUSY: _UNREACHED,
-    Outcome.DECLINED: _UNREACHED,
-    Outcome.INVALID_NUMBER: Retry(Wait.NONE, Number.STRIKE, JobState.FAILED, JobReason.NO_PHONES),
-    Outcome.PROVIDER_FAILURE: _BROKEN,
-    Outcome.UNCLASSIFIED: _BROKEN,
-}
-
 ENDS: dict[Outcome, tuple[JobState, JobReason]] = {
-    Outcome.GOAL_MET: (JobState.DONE, JobReason.GOAL_MET),
     Outcome.OPTED_OUT: (JobState.FAILED, JobReason.OPTED_OUT),
 }
 
@@ -133,14 +76,13 @@ def next_step(
         return Step(
             JobState.PENDING, next_attempt_at=instant + delay, exact=job.exact, next_phone=job.next_phone
         )
-    return _retry(job, book, RETRIES[outcome], outcome, history, instant, asked_for)
+    return _retry(job, book, book.retries[outcome], history, instant, asked_for)
 
 
 def _retry(
     job: Job,
     book: Rulebook,
     retry: Retry,
-    outcome: Outcome,
     history: list[Attempt],
     instant: datetime,
     asked_for: datetime | None,
@@ -149,11 +91,11 @@ def _retry(
     strike = dialed if retry.number is Number.STRIKE else None
     phone = _next_number(job, retry.number, dialed, history)
     end = Step(retry.end_state, retry.end_reason, strike=strike)
-    if phone is None or job.attempts >= job.max_attempts:
+    if not retry.again or phone is None or job.attempts >= job.max_attempts:
         return end
 
-    earliest = _earliest(book, retry.wait, instant, asked_for)
-    exact = retry.wait in (Wait.NONE, Wait.ASKED)
+    earliest = _earliest(book, retry, instant, asked_for)
+    exact = retry.wait in (Wait.NONE, Wait.ASKED) and retry.minutes is None
     due, when, waits = _when(job, book, history, earliest, instant, exact)
     unanswered = days_without_answer(history)
     today = local_day(instant, job.zone)
@@ -201,9 +143,11 @@ def _after(job: Job, dialed: str | None, candidates: tuple[str, ...]) -> str | N
     return next((phone for phone in ring if phone in candidates), None)
 
 
-def _earliest(book: Rulebook, wait: Wait, instant: datetime, asked_for: datetime | None) -> datetime:
+def _earliest(book: Rulebook, retry: Retry, instant: datetime, asked_for: datetime | None) -> datetime:
     limits = book.limits
-    match wait:
+    if retry.minutes is not None:
+        return instant + retry.minutes
+    match retry.wait:
         case Wait.NONE:
             return instant
         case Wait.NO_ANSWER:

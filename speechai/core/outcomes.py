@@ -14,6 +14,9 @@ from enum import StrEnum
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from speechai.catalog.use_cases import Success
+from speechai.core.promises import Promise, PromiseState
+
 
 class Outcome(StrEnum):
     """What one attempt came to."""
@@ -102,7 +105,11 @@ CAPTURED_NAMES: dict[str, tuple[str, ...]] = {
     "opted_out": ("opt_out", "opted_out", "no_llamar", "do_not_call"),
     "wrong_person": ("wrong_person", "persona_equivocada", "numero_equivocado"),
     "third_party": ("third_party", "tercero", "contesta_tercero"),
+    "interest": ("interesado", "interested", "acepta_oferta"),
+    "answered": ("encuesta_completa", "survey_completed"),
+    "confirmed": ("confirma", "confirmado", "confirmed"),
 }
+HEARD_MS = 10_000  # a call that somebody answered and left sooner told nobody anything
 _YES = frozenset({"true", "1", "yes", "y", "si", "sí", "verdadero"})
 
 
@@ -117,6 +124,9 @@ class Captured:
     opted_out: bool = False
     wrong_person: bool = False
     third_party: bool = False
+    interest: bool = False
+    answered: bool = False
+    confirmed: bool = False
 
 
 def is_terminal(call: Mapping[str, Any]) -> bool:
@@ -156,11 +166,7 @@ def lacks_details(call: Mapping[str, Any]) -> bool:
 
 def captured(call: Mapping[str, Any]) -> Captured:
     """What the agent captured, from the call's variables and from its analysis (the analysis wins)."""
-    analysis = _mapping(call.get("call_analysis"))
-    said = {
-        **_mapping(call.get("collected_dynamic_variables")),
-        **_mapping(analysis.get("custom_analysis_data")),
-    }
+    said = _said(call)
     found = {
         field: next((said[name] for name in names if said.get(name) not in (None, "")), None)
         for field, names in CAPTURED_NAMES.items()
@@ -173,11 +179,25 @@ def captured(call: Mapping[str, Any]) -> Captured:
         opted_out=_yes(found["opted_out"]),
         wrong_person=_yes(found["wrong_person"]),
         third_party=_yes(found["third_party"]),
+        interest=_yes(found["interest"]),
+        answered=_yes(found["answered"]),
+        confirmed=_yes(found["confirmed"]),
     )
 
 
-def classify(call: Mapping[str, Any]) -> Outcome:
-    """What an ended call came to. Never raises: what is not known is `unclassified`."""
+def result_fields(call: Mapping[str, Any], names: tuple[str, ...]) -> dict[str, str]:
+    """What the agent captured under the use case's own names, as it wrote it."""
+    said = _said(call)
+    return {name: str(said[name]) for name in names if said.get(name) not in (None, "")}
+
+
+def classify(
+    call: Mapping[str, Any], success: Success = Success.PROMISE, promise: Promise | None = None
+) -> Outcome:
+    """What an ended call came to. Never raises: what is not known is `unclassified`.
+
+    `success`: what the call was for. `promise`: what was promised on it, checked.
+    """
     said = captured(call)
     # What the person asked for binds whatever ended the call.
     if said.opted_out:
@@ -189,11 +209,13 @@ def classify(call: Mapping[str, Any]) -> Outcome:
     if call.get("call_status") == "error" or reason.startswith("error_"):
         return Outcome.PROVIDER_FAILURE
     if reason in ANSWERED_ENDS or (not reason and call.get("call_status") == "ended"):
-        return _classify_conversation(call, said)
+        return _classify_conversation(call, said, success, promise)
     return Outcome.UNCLASSIFIED
 
 
-def _classify_conversation(call: Mapping[str, Any], said: Captured) -> Outcome:
+def _classify_conversation(
+    call: Mapping[str, Any], said: Captured, success: Success, promise: Promise | None
+) -> Outcome:
     analysis = _mapping(call.get("call_analysis"))
     if analysis.get("in_voicemail"):
         return Outcome.VOICEMAIL
@@ -203,11 +225,34 @@ def _classify_conversation(call: Mapping[str, Any], said: Captured) -> Outcome:
         return Outcome.THIRD_PARTY
     if said.callback or said.callback_at:
         return Outcome.CALLBACK_REQUESTED
-    if analysis.get("call_successful") or (said.payment_date and said.payment_amount):
+    if analysis.get("call_successful"):
         return Outcome.GOAL_MET
     if call.get("disconnection_reason") == "inactivity" and not _user_spoke(call):
         return Outcome.NO_ANSWER  # somebody or something picked up and said nothing
-    return Outcome.GOAL_NOT_MET
+    return Outcome.GOAL_MET if _succeeded(call, said, success, promise) else Outcome.GOAL_NOT_MET
+
+
+def _succeeded(call: Mapping[str, Any], said: Captured, success: Success, promise: Promise | None) -> bool:
+    match success:
+        case Success.PROMISE:
+            return promise is not None and promise.state is PromiseState.PROMISED
+        case Success.INTEREST:
+            return said.interest
+        case Success.ANSWERED:
+            return said.answered
+        case Success.CONFIRMED:
+            return said.confirmed
+        case Success.DELIVERED:
+            return _user_spoke(call) or int(call.get("duration_ms") or 0) >= HEARD_MS
+
+
+def _said(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The call's variables and its analysis' (the analysis wins)."""
+    analysis = _mapping(call.get("call_analysis"))
+    return {
+        **_mapping(call.get("collected_dynamic_variables")),
+        **_mapping(analysis.get("custom_analysis_data")),
+    }
 
 
 def _user_spoke(call: Mapping[str, Any]) -> bool:

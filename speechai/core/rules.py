@@ -16,8 +16,13 @@ from speechai.core.breaker import Breaker
 from speechai.core.calendar import at, closed_anywhere, day_bounds, next_opening_everywhere
 from speechai.core.caps import counted_days, opens_on
 from speechai.core.model import Job, Limits, Rulebook, Taken, local_day
-from speechai.core.states import BatchState, JobState
+from speechai.core.states import BatchState, JobReason, JobState
 
+ACCOUNT_RULES = {  # rule → what the account lacks where it forbids
+    "account": JobReason.ACCOUNT_SUSPENDED,
+    "credit": JobReason.NO_CREDIT,
+    "budget": JobReason.DAILY_BUDGET,
+}
 OPEN_CALL_RECHECK = timedelta(seconds=30)  # when to ask again while another call to the person is open
 
 
@@ -34,6 +39,7 @@ class Facts:
     has_group_place: bool  # it has, or can have, a place in the batch's group of the day
     do_not_call: str | None = None  # why nobody may call this person or number, if so
     registries: Mapping[str, datetime] = field(default_factory=dict)  # when each was last consulted
+    lacking: JobReason | None = None  # what the account lacks for one more call
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
         _batch_state(book),
         _provider(book, facts),
         _policy_allowed(book, facts),
+        *(_account(rule, reason, facts) for rule, reason in ACCOUNT_RULES.items()),
         _phone(job),
         _attempts(job),
         _days(job, book.limits, facts, instant),
@@ -138,6 +145,19 @@ def _policy_allowed(book: Rulebook, facts: Facts) -> RuleResult:
     allowed = facts.provider_is_local or not book.policy.simulation_only
     detail = f"policy {book.policy.id}" + ("" if allowed else " is only for a provider on this machine")
     return _result("policy", allowed, detail, book.policy.source)
+
+
+def _account(rule: str, reason: JobReason, facts: Facts) -> RuleResult:
+    # No instant: a top-up, another budget or a new day of the account ends it, and then jobs resume.
+    lacks = facts.lacking is reason
+    return _result(rule, not lacks, _LACKING[rule] if lacks else "the account can pay", "account")
+
+
+_LACKING = {
+    "account": "the account is suspended",
+    "credit": "the balance does not cover one more call",
+    "budget": "the budget of the day does not cover one more call",
+}
 
 
 def _phone(job: Job) -> RuleResult:

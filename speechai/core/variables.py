@@ -1,15 +1,19 @@
 """What the agent is told about the person it calls: computed at dial time, never frozen at upload.
 
-The names are the original system's; its agents' prompts use them.
+The names are the original system's; its agents' prompts use them. Only what the flow names leaves the house.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 
-from speechai.catalog.use_cases import MINOR_DIGITS, UseCaseId
+from speechai.catalog.flows import Bucket, Flow
+from speechai.catalog.policies import Policy
+from speechai.catalog.use_cases import MINOR_DIGITS, Country, UseCaseId
 from speechai.core.model import Batch, Debt, Job, local_day
+from speechai.core.spoken import amount_in_words, date_in_words, rules_in_words
 
 DEADLINE_DAYS = 3  # fecha_limite: days after the report's date
 FINAL_DEADLINE_DAYS = 7  # fecha_maxima, likewise
@@ -34,39 +38,87 @@ OFFER_NAMES = {
 }
 
 
-def dynamic_variables(job: Job, batch: Batch, instant: datetime) -> dict[str, str]:
+def bucket_of(job: Job, flow: Flow, instant: datetime) -> Bucket:
+    """The flow's bucket for the person at `instant`: by days past due, the first where there is no debt."""
+    days = days_to(job.debt, local_day(instant, job.zone)) if job.debt else 0
+    return flow.bucket(days)
+
+
+def dynamic_variables(
+    job: Job, batch: Batch, flow: Flow, policy: Policy, instant: datetime
+) -> dict[str, str]:
     """The variables for the agent, all strings, empty ones left out (an unset one is spoken literally)."""
-    today = local_day(instant, job.zone)
+    local = instant.astimezone(job.zone)
+    bucket = bucket_of(job, flow, instant)
     told = {
-        **job.variables,
         "tipo_llamada": CALL_TYPES[batch.use_case],
         "nombre": job.name,
         "empresa": job.company or batch.company or "",
-        "fecha_actual": today.isoformat(),
+        "fecha_actual": local.date().isoformat(),
+        "hora_actual": f"{local:%H:%M}",
+        "apertura": bucket.opening,
+        "tono": bucket.tone,
+        "reglas": rules_in_words(policy.prompt_rules),
     }
     if job.document_label:
-        told["RUT" if job.country.value == "CL" else "DNI"] = job.document_label
+        told["RUT" if job.country is Country.CL else "DNI"] = job.document_label
         told["RUT"] = job.document_label  # the prompts say RUT in both countries
     for field, value in job.offer.items():
         told[OFFER_NAMES.get(field, field)] = value
     if job.debt:
-        told |= _debt_variables(job.debt, batch, today)
-    return {name: value for name, value in told.items() if value}
+        told |= _debt_variables(job.debt, batch, bucket, job.country, local.date())
+    extra = job.variables if flow.extra_columns else {}
+    return {name: value for name, value in {**extra, **_named(told, flow.variables)}.items() if value}
 
 
-def _debt_variables(debt: Debt, batch: Batch, today: date) -> dict[str, str]:
+def _named(told: dict[str, str], names: Iterable[str]) -> dict[str, str]:
+    return {name: told[name] for name in names if name in told}
+
+
+def _debt_variables(
+    debt: Debt, batch: Batch, bucket: Bucket, country: Country, today: date
+) -> dict[str, str]:
+    deadline = _deadline(debt.deadline, batch.deadline_days, DEADLINE_DAYS, today)
+    final = _deadline(debt.final_deadline, batch.final_deadline_days, FINAL_DEADLINE_DAYS, today)
     count = str(debt.instalments)
     return {
         "monto_total": amount_text(debt.total_minor, debt.currency),
+        "monto_total_hablado": amount_in_words(major_units(debt.total_minor, debt.currency), debt.currency),
         "moneda": debt.currency,
         "cuotas_adeudadas": count,
         "cantidad_cupones": count,
-        "fecha_limite": _deadline(debt.deadline, batch.deadline_days, DEADLINE_DAYS, today).isoformat(),
-        "fecha_maxima": _deadline(
-            debt.final_deadline, batch.final_deadline_days, FINAL_DEADLINE_DAYS, today
-        ).isoformat(),
+        "fecha_limite": deadline.isoformat(),
+        "fecha_limite_hablada": date_in_words(deadline, country),
+        "fecha_maxima": final.isoformat(),
+        "fecha_maxima_hablada": date_in_words(final, country),
         "dias_vencidos": str(days_past_due(debt, today)),
+        **_offer_variables(debt, bucket, country, today),
     }
+
+
+def _offer_variables(debt: Debt, bucket: Bucket, country: Country, today: date) -> dict[str, str]:
+    """What the agent may offer at this stage of the arrears."""
+    told = {"tipo_mora": bucket.id, "cuotas_ofrecidas": str(bucket.most_instalments)}
+    options = ["pagar el total"]
+    if bucket.most_instalments > 1:
+        options.append(f"pagar hasta en {bucket.most_instalments} cuotas")
+    if bucket.discount_percent:
+        reduced = discounted(debt.total_minor, bucket.discount_percent)
+        told["descuento_ofrecido"] = str(bucket.discount_percent)
+        told["monto_con_descuento"] = amount_text(reduced, debt.currency)
+        words = amount_in_words(major_units(reduced, debt.currency), debt.currency)
+        options.append(f"pagar {words} al contado, con {bucket.discount_percent} por ciento de descuento")
+    if bucket.pay_within_days is not None:
+        last = today + timedelta(days=bucket.pay_within_days)
+        told["pagar_hasta"] = last.isoformat()
+        told["pagar_hasta_hablado"] = date_in_words(last, country)
+    return {**told, "opciones_pago": "; ".join(options)}
+
+
+def discounted(total_minor: int, percent: int) -> int:
+    """What is left to pay, in minor units."""
+    left = Decimal(total_minor) * (100 - percent) / 100
+    return int(left.quantize(Decimal(1), rounding=ROUND_HALF_UP))
 
 
 def _deadline(from_file: date | None, batch_days: int | None, house_days: int, today: date) -> date:
@@ -78,11 +130,16 @@ def _deadline(from_file: date | None, batch_days: int | None, house_days: int, t
     return today + timedelta(days=house_days)
 
 
-def days_past_due(debt: Debt, today: date) -> int:
-    """Days since the oldest overdue instalment fell due; what the file said where it has no date."""
+def days_to(debt: Debt, today: date) -> int:
+    """Days since the oldest instalment fell due, negative before it does; the file's count without a date."""
     if debt.due_date_oldest:
-        return max(0, (today - debt.due_date_oldest).days)
+        return (today - debt.due_date_oldest).days
     return debt.days_late or 0
+
+
+def days_past_due(debt: Debt, today: date) -> int:
+    """Days since the oldest overdue instalment fell due, 0 before it does."""
+    return max(0, days_to(debt, today))
 
 
 def major_units(minor: int, currency: str) -> Decimal:

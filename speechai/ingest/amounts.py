@@ -102,6 +102,8 @@ def _sign(text: str) -> str:
 def _from_float(value: float, currency: str) -> Amount:
     if not math.isfinite(value):
         raise UnreadableError("amount_form")
+    if abs(value) > ABSURD:
+        raise UnreadableError("amount_absurd")
     scaled = value * 10 ** MINOR_DIGITS.get(currency, 2)
     nearest = round(scaled)
     if abs(scaled - nearest) < 1e-4 and 0 < nearest <= ABSURD:  # binary noise, not decimals

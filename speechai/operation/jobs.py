@@ -86,8 +86,8 @@ def eligibility(services: Services, job_id: str) -> dict[str, Any]:
     standing = services.store.standing.of(job.batch_id) if job else None
     if job is None or standing is None:
         raise JobNotFoundError(job_id)
-    instant, book = services.clock.now(), services.rulebook(standing.batch)
-    verdict = judge(job, book, gather_facts(services, job, standing, instant), instant)
+    instant, book = services.clock.now(), services.rulebook(standing)
+    verdict = judge(job, book, gather_facts(services, job, standing, book, instant), instant)
     return {
         "allowed": verdict.allowed,
         "next_allowed_at": verdict.next_allowed_at,

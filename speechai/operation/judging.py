@@ -7,8 +7,9 @@ from datetime import date, datetime
 
 from speechai.core.model import Job, Rulebook, days_without_answer, local_day, zone_of_number
 from speechai.core.next_step import SUSPENSION, Step
-from speechai.core.rules import OPEN_CALL_RECHECK, Facts, Verdict
+from speechai.core.rules import ACCOUNT_RULES, OPEN_CALL_RECHECK, Facts, Verdict
 from speechai.core.states import JobReason, JobState
+from speechai.operation.charging import what_account_lacks
 from speechai.operation.do_not_call import reason_against
 from speechai.operation.services import Services
 from speechai.operation.settling import complete_batch_if_over
@@ -17,11 +18,13 @@ from speechai.store.standing import Standing
 log = logging.getLogger(__name__)
 
 
-def gather_facts(services: Services, job: Job, standing: Standing, instant: datetime) -> Facts:
+def gather_facts(
+    services: Services, job: Job, standing: Standing, book: Rulebook, instant: datetime
+) -> Facts:
     """What the rules need to know of the world, read now."""
     store, settings, batch = services.store, services.settings, standing.batch
     today = local_day(instant, batch.zone)
-    number, policy = job.next_phone or "", services.rulebook(batch).policy
+    number, policy = job.next_phone or "", book.policy
     return Facts(
         provider=settings.provider_key,
         provider_is_local=settings.provider_is_local,
@@ -30,7 +33,7 @@ def gather_facts(services: Services, job: Job, standing: Standing, instant: date
         taken=store.attempts.taken(
             job.person_id,
             local_day(instant, job.zone),
-            number,
+            number_key(number, standing),
             number_day(number, job, instant),
             look_back_days=policy.looks_back_days,
         ),
@@ -41,7 +44,13 @@ def gather_facts(services: Services, job: Job, standing: Standing, instant: date
         registries=store.do_not_call.registries() if policy.registries else {},
         has_group_place=job.group_date == today
         or store.batches.group_size(batch.id, today) < batch.daily_contacts,
+        lacking=what_account_lacks(services, standing, instant),
     )
+
+
+def number_key(number: str, standing: Standing) -> str:
+    """Under which name the number's history is kept."""
+    return standing.account.key_of(number) if standing.account else number
 
 
 def number_day(number: str, job: Job, instant: datetime) -> date:
@@ -59,7 +68,9 @@ def hold(services: Services, job: Job, book: Rulebook, verdict: Verdict, instant
         "held: %s", ", ".join(sorted(names)), extra={"job_id": job.id, "until": str(verdict.next_allowed_at)}
     )
     jobs = services.store.jobs
-    if end := _end_of(names):
+    if lacks := next((reason for rule, reason in ACCOUNT_RULES.items() if rule in names), None):
+        jobs.suspend(job.id, lacks)
+    elif end := _end_of(names):
         jobs.finish(job.id, *end, instant)
         complete_batch_if_over(services, book.batch)
     elif names & {"provider", "policy"} or any(name.startswith("registry_") for name in names):

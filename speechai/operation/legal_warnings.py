@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from speechai.catalog.accounts import Account
-from speechai.catalog.policies import Policy, preset
+from speechai.catalog.accounts import Account, Legal
+from speechai.catalog.policies import Policy, preset, strictest
 from speechai.catalog.policies.law import Kind, law_of, laxities
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.ingest.messages import Language
@@ -53,8 +53,13 @@ def legal_warnings(
     law = law_of(country, use_case)
     if law is None or policy.simulation_only:
         return []  # a simulation rings nobody
+    if account.legal is Legal.ENFORCE:
+        policy = strictest(policy, preset(law)) if policy.id != law else policy
     from_number = (*account.from_numbers, services.settings.retell_from_number)[0]
+    found = laxities(policy, preset(law), services.settings.max_calls_per_day, from_number)
     return [
         _TEXTS[laxity.kind][language].format(policy=policy.id, article=laxity.article, **laxity.details)
-        for laxity in laxities(policy, preset(law), services.settings.max_calls_per_day, from_number)
+        for laxity in found
+        # The owner's own statement of how the prefix rule is met takes the place of the warning.
+        if laxity.kind is not Kind.CALLER_ID or not account.caller_id_statement
     ]

@@ -9,11 +9,12 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 
-from speechai.core.model import Attempt, Job
+from speechai.core.model import Attempt, Job, Rulebook
 from speechai.core.outcomes import Outcome
-from speechai.core.variables import dynamic_variables
+from speechai.core.variables import bucket_of, dynamic_variables
 from speechai.core.watching import Traffic, watch
 from speechai.failpoints import reached
+from speechai.operation.charging import charge
 from speechai.operation.pacing import ask_for_limit
 from speechai.operation.services import Services
 from speechai.operation.settling import conclude, end_call
@@ -66,6 +67,7 @@ class Dial:
 
     job: Job
     standing: Standing
+    book: Rulebook
     attempt_id: str
     from_number: str
     judged_at: datetime
@@ -81,6 +83,7 @@ def give_back(services: Services, attempt_id: str, account_id: str, why: str, in
     """Nothing rang: the attempt, its places in the day and its slot are free again."""
     services.store.attempts.release(attempt_id, why, instant)
     end_call(services, attempt_id, account_id)
+    services.store.funds.release(account_id, attempt_id)
 
 
 def place(services: Services, dial: Dial) -> Dialed:
@@ -169,7 +172,9 @@ def _placed(
 def call_request(services: Services, dial: Dial) -> CallRequest:
     """What is sent to the provider for an attempt: nothing the conversation does not need."""
     settings, job = services.settings, dial.job
-    batch, account = dial.standing.batch, dial.standing.account
+    batch, account, instant = dial.standing.batch, dial.standing.account, services.clock.now()
+    flow = services.flow(dial.standing)
+    bucket = bucket_of(job, flow, instant)
     override = None
     if settings.public_url:
         override = {"agent": {"webhook_url": f"{settings.public_url}/webhooks/retell"}}
@@ -179,8 +184,12 @@ def call_request(services: Services, dial: Dial) -> CallRequest:
         attempt_id=dial.attempt_id,
         job_id=job.id,
         batch_id=batch.id,
-        agent_id=batch.agent_id or (account.agent_id if account else None) or settings.retell_agent_id,
-        dynamic_variables=dynamic_variables(job, batch, services.clock.now()),
+        agent_id=bucket.agent_id
+        or batch.agent_id
+        or (account.agent_id if account else None)
+        or settings.retell_agent_id,
+        agent_version=bucket.agent_version,
+        dynamic_variables=dynamic_variables(job, batch, flow, dial.book.policy, instant),
         agent_override=override,
     )
 
@@ -209,6 +218,8 @@ def _nothing_sent(services: Services, dial: Dial, why: str, delay: timedelta) ->
     services.store.attempts.release(dial.attempt_id, why, instant)
     services.store.jobs.back_to_pending(dial.job.id, dial.attempt_id, instant + delay)
     services.store.pacing.free_slot(services.settings.provider_key, dial.attempt_id, dial.job.account_id)
+    if dial.standing.account and dial.standing.account.is_metered:
+        services.store.funds.release(dial.job.account_id, dial.attempt_id)
     services.nudges.dispatch(delay.total_seconds())
 
 
@@ -224,6 +235,7 @@ def _refused(services: Services, dial: Dial, error: ProviderError) -> None:
     )
     end_call(services, dial.attempt_id, dial.job.account_id)
     if settled := services.store.attempts.get(dial.attempt_id):
+        charge(services, settled)
         conclude(services, settled)
 
 

@@ -26,7 +26,16 @@ LOOKS_BEFORE_POSTING_AGAIN = 2
 POST_AGAIN_AFTER = timedelta(seconds=30), timedelta(seconds=60)
 POST_AGAIN_WITHIN = timedelta(minutes=50)  # the provider keeps an idempotency key for an hour
 # What the attempt itself holds: the job, the person's open call, a place in the day.
-_ITS_OWN = {"job_state", "one_call_at_a_time", "person_calls_per_day", "number_calls_per_day", "not_before"}
+_ITS_OWN = {
+    "job_state",
+    "one_call_at_a_time",
+    "person_calls_per_day",
+    "number_calls_per_day",
+    "not_before",
+    "min_gap",
+    "credit",
+    "budget",
+}
 
 
 def reconcile(services: Services, attempt_id: str) -> bool:
@@ -73,10 +82,10 @@ def _post_again(services: Services, attempt: Attempt) -> bool:
     if job is None or standing is None or job.attempt_id != attempt.id:
         review(services, attempt)
         return True
-    instant, book = services.clock.now(), services.rulebook(standing.batch)
-    facts = gather_facts(services, job, standing, instant)
+    instant, book = services.clock.now(), services.rulebook(standing)
+    facts = gather_facts(services, job, standing, book, instant)
     verdict = judge(job, book, facts, instant)
-    if {rule.rule for rule in verdict.forbidding} - _ITS_OWN:
+    if {rule.rule for rule in verdict.forbidding} - _ITS_OWN - {cap.name for cap in book.policy.caps}:
         return False  # not now: within the 50 minutes it is asked again
     if services.pace.wait(attempt.from_number) > 0:
         return False
@@ -85,6 +94,7 @@ def _post_again(services: Services, attempt: Attempt) -> bool:
     dial = Dial(
         job=job,
         standing=standing,
+        book=book,
         attempt_id=attempt.id,
         from_number=attempt.from_number,
         judged_at=instant,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from speechai.core.states import AttemptState
+from speechai.operation.charging import heal, resume_all
 from speechai.operation.dispatching import dispatch
 from speechai.operation.following import look_in_pages
 from speechai.operation.pacing import ask_for_limit
@@ -36,6 +37,8 @@ def sweep(services: Services) -> dict[str, int]:
         "details": _missing_details,
         "slots": _leaked_slots,
         "limit": _limit_of_the_provider,
+        "money": heal,
+        "resumed": resume_all,
         "suspended": lambda services: services.store.jobs.resume_suspended(services.clock.now()),
         "waves": _unfinished_waves,
         "due_waves": open_waves,

@@ -11,12 +11,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Protocol
 
-from speechai.catalog.policies import preset
+from speechai.catalog.accounts import Account
+from speechai.catalog.flows import Flow, flow_of
+from speechai.catalog.policies import policy_in_force
 from speechai.clock import Clock
-from speechai.core.model import Batch, Limits, Rulebook
+from speechai.core.model import Limits, Rulebook
+from speechai.core.money import Price, worst_case
+from speechai.core.retry_table import RETRIES, changed
 from speechai.retell.client import CallRequest
 from speechai.settings import Settings
 from speechai.store import Store
+from speechai.store.standing import Standing
 
 
 class Provider(Protocol):
@@ -74,7 +79,7 @@ class Nudges(Protocol):
 class Pace(Protocol):
     """Calls per second, per from-number, over all workers."""
 
-    def wait(self, from_number: str) -> float:
+    def wait(self, from_number: str, per_second: float | None = None) -> float:
         """0 when a call may be placed now (and it counts), else the seconds to wait."""
         ...
 
@@ -102,6 +107,24 @@ class Services:
             no_answer_delay=timedelta(minutes=settings.no_answer_retry_minutes),
         )
 
-    def rulebook(self, batch: Batch) -> Rulebook:
-        """Everything of a batch that decides when its people may be called."""
-        return Rulebook(policy=preset(batch.policy_id), limits=self.limits, batch=batch)
+    def rulebook(self, standing: Standing) -> Rulebook:
+        """Everything that decides when the people of a batch may be called, as it is configured now."""
+        batch, account = standing.batch, standing.account
+        retries = RETRIES
+        for changes in (account.retries if account else {}, batch.retries):
+            retries = changed(retries, changes) if changes else retries
+        return Rulebook(
+            policy=policy_in_force(account, batch.policy_id, batch.country, batch.use_case, batch.weekdays),
+            limits=self.limits,
+            batch=batch,
+            retries=retries,
+        )
+
+    def flow(self, standing: Standing) -> Flow:
+        """The negotiation flow of a batch."""
+        return flow_of(standing.account, standing.batch.flow_id)
+
+    def worst_case(self, account: Account) -> Price:
+        """What one call of the account may cost at most."""
+        settings = self.settings
+        return worst_case(account, settings.call_max_duration_minutes, settings.cost_per_minute_cents)

@@ -14,24 +14,28 @@ from decimal import Decimal, InvalidOperation
 from enum import StrEnum
 from typing import Any
 
+from speechai.catalog.use_cases import USE_CASES
 from speechai.core.model import Attempt, Batch, Job
 from speechai.core.next_step import next_step
 from speechai.core.outcomes import (
     Outcome,
     awaits_analysis,
     callback_instant,
-    captured,
     classify,
     is_terminal,
     lacks_details,
     merge_calls,
     rang,
 )
+from speechai.core.outcomes import result_fields as named_results
 from speechai.core.states import AttemptState, BatchState, JobState
 from speechai.failpoints import reached
+from speechai.operation.charging import charge
 from speechai.operation.dispatching import dispatch
 from speechai.operation.do_not_call import opt_out
+from speechai.operation.promises import promise_fields, read_promise
 from speechai.operation.services import Services
+from speechai.store.database import money
 
 log = logging.getLogger(__name__)
 
@@ -155,7 +159,8 @@ def settle(services: Services, attempt: Attempt) -> bool:
 
     False where the attempt was settled, or more came to be known of its call, since it was read.
     """
-    outcome = classify(attempt.call)
+    promise = read_promise(attempt)
+    outcome = classify(attempt.call, USE_CASES[attempt.use_case].success, promise)
     if outcome is Outcome.UNCLASSIFIED:
         log.error(
             "the provider said something we do not know: kept whole, counted as a failure of the provider",
@@ -179,8 +184,10 @@ def settle(services: Services, attempt: Attempt) -> bool:
     reached("attempt_settled")
     if attempt.ended_at is None:
         end_call(services, attempt.id, attempt.account_id, provider=attempt.provider)
+    due = _details_due(attempt.call, instant, instant)
     settled = replace(
         attempt,
+        details_due=due,
         status=AttemptState.SETTLED,
         outcome=outcome,
         uses_place=counts,
@@ -188,6 +195,7 @@ def settle(services: Services, attempt: Attempt) -> bool:
         ended_at=attempt.ended_at or instant,
         settled_at=instant,
     )
+    charge(services, settled)
     conclude(services, settled)
     return True
 
@@ -206,6 +214,7 @@ def review(services: Services, attempt: Attempt) -> None:
     end_call(services, attempt.id, attempt.account_id, provider=attempt.provider)
     final = services.store.attempts.get(attempt.id)
     if final is not None:
+        charge(services, final)
         conclude(services, final)
 
 
@@ -218,9 +227,10 @@ def conclude(services: Services, attempt: Attempt) -> bool:
     job = store.jobs.get(attempt.job_id)
     if job is None or job.attempt_id != attempt.id or attempt.outcome is None:
         return False
-    batch = store.batches.get(job.batch_id)
-    if batch is None:
+    standing = store.standing.of(job.batch_id)
+    if standing is None:
         return False
+    batch = standing.batch
     if attempt.outcome is Outcome.OPTED_OUT:
         opt_out(services, attempt, batch)  # before the job moves: a crash between the two repeats it
     history = store.attempts.of_job(job.id)
@@ -228,7 +238,7 @@ def conclude(services: Services, attempt: Attempt) -> bool:
     instant = services.clock.now()
     step = next_step(
         job,
-        services.rulebook(batch),
+        services.rulebook(standing),
         attempt.outcome,
         history,
         instant,
@@ -267,12 +277,11 @@ def complete_batch_if_over(services: Services, batch: Batch) -> bool:
 def result_fields(attempt: Attempt, job: Job, history: list[Attempt], instant: datetime) -> dict[str, Any]:
     """The documented fields of a job that an attempt fills in: `call_result`, duration, promise, cost."""
     call = attempt.call
-    said = captured(call)
     fields: dict[str, Any] = {
         "last_outcome": attempt.outcome.value if attempt.outcome else None,
         "call_ended_at": attempt.ended_at or instant,
         "call_duration_seconds": round(int(call.get("duration_ms") or 0) / 1000),
-        "cost_cents": _stored(sum((past.cost_cents for past in history), Decimal(0))),
+        "cost_cents": money(sum((past.cost_cents for past in history), Decimal(0))),
         "call_result": {
             "success": attempt.outcome is Outcome.GOAL_MET,
             "status": call.get("call_status"),
@@ -283,12 +292,9 @@ def result_fields(attempt: Attempt, job: Job, history: list[Attempt], instant: d
     }
     if attempt.call_id:
         fields["call_id"] = attempt.call_id
-    if said.payment_date:
-        fields["fecha_pago_cliente"] = said.payment_date
-    if said.payment_amount:
-        digits = said.payment_amount
-        fields["monto_pago_cliente"] = int(digits) if digits.isdigit() else digits
-    return fields
+    if named := named_results(call, USE_CASES[attempt.use_case].result_fields):
+        fields["call_result"]["fields"] = named
+    return fields | promise_fields(attempt, instant)
 
 
 def cost_cents(call: Mapping[str, Any]) -> Decimal:
@@ -303,20 +309,16 @@ def cost_cents(call: Mapping[str, Any]) -> Decimal:
     return amount if amount.is_finite() else Decimal(0)
 
 
-def _stored(amount: Decimal) -> Any:
-    from speechai.store.database import money
-
-    return money(amount)
-
-
 def _amend(services: Services, attempt: Attempt, call: dict[str, Any], instant: datetime) -> bool:
     """Later analysis, cost and captured variables add to a final attempt; nothing is reopened.
 
     False where somebody else added to it since it was read.
     """
     due = _details_due(call, attempt.settled_at or instant, instant)
-    if not services.store.attempts.amend(attempt, call, cost_cents(call), instant, due):
+    cost = cost_cents(call)
+    if not services.store.attempts.amend(attempt, call, cost, instant, due):
         return False
+    charge(services, replace(attempt, call=call, cost_cents=cost, details_due=due))
     job = services.store.jobs.get(attempt.job_id) if call != attempt.call else None
     if job is None or job.status is JobState.IN_PROGRESS:
         return True

@@ -14,14 +14,21 @@ from typing import Any, Literal, TypeVar
 from zoneinfo import ZoneInfo
 
 from speechai.catalog.accounts import DEFAULT_ACCOUNT, Account
-from speechai.catalog.policies import DEFAULT_POLICY, Policy, PolicyNotFoundError, preset, presets
-from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.catalog.policies import DEFAULT_POLICY, Policy
+from speechai.catalog.use_cases import USE_CASES, Country, UseCaseId
 from speechai.core.model import ZONE_OF_COUNTRY, local_day
 from speechai.core.states import WaitReason
 from speechai.ingest import Contact, FileError, ParsedFile, read_contacts
 from speechai.ingest.messages import Language
 from speechai.operation import batches
 from speechai.operation.batches import Start
+from speechai.operation.configuring import (
+    RefusedOptionError,
+    check_rules,
+    require_account,
+    require_flow,
+    require_policy,
+)
 from speechai.operation.legal_warnings import legal_warnings
 from speechai.operation.services import Services
 from speechai.store.batches import batch_document
@@ -32,15 +39,6 @@ log = logging.getLogger(__name__)
 CHUNK = 2000  # jobs per insert: large enough to be quick, small enough to keep memory flat
 
 Duplicates = Literal["merge", "skip", "allow"]
-
-
-class UploadRefusedError(Exception):
-    """The upload's options cannot be used; `field` is the option's name."""
-
-    def __init__(self, field_name: str, message: str) -> None:
-        super().__init__(message)
-        self.field = field_name
-        self.message = message
 
 
 class SameFileError(Exception):
@@ -70,6 +68,12 @@ class UploadOptions:
     deadline_days: int | None = None
     final_deadline_days: int | None = None
     agent_id: str | None = None
+    flow: str | None = None
+    priority: int = 2
+    weekdays: frozenset[int] | None = None
+    retries: Mapping[str, Any] | None = None
+    purpose: str | None = None
+    legal_basis: str | None = None
     dry_run: bool = False
     created_by: str = "api"
     language: Language = "es"
@@ -104,15 +108,6 @@ class UploadResult:
 
 
 _TEXTS = {
-    "unknown_policy": {
-        "es": "No existe la política «{policy}». Las que hay: {known}.",
-        "en": "There is no policy “{policy}”. There are: {known}.",
-    },
-    "simulation_only": {
-        "es": "La política «{policy}» sólo vale con el proveedor simulado de esta máquina.",
-        "en": "Policy “{policy}” is only for a simulated provider on this machine.",
-    },
-    "unknown_account": {"es": "No existe la cuenta «{account}».", "en": "There is no account “{account}”."},
     "active_elsewhere": {
         "es": "Esta persona ya está en una campaña activa de la cuenta ({job}); se pidió omitirla.",
         "en": "This person is already in an active batch of the account ({job}); skipping was asked for.",
@@ -135,10 +130,12 @@ def _text(key: str, language: Language, **values: object) -> str:
 def upload(services: Services, path: Path, filename: str, options: UploadOptions) -> UploadResult:
     """Read the file and make its batch (with `dry_run`: only say what would become of it).
 
-    Raises FileError for a file that cannot be used, UploadRefusedError for an option that cannot,
+    Raises FileError for a file that cannot be used, RefusedOptionError for an option that cannot,
     SameFileError where the same content is a batch already and `again` was not said.
     """
-    policy, account = _check(services, options)
+    language = options.language
+    account = require_account(services, options.account_id, language)
+    policy = require_policy(services, account, options.policy, language)
     sha256 = _sha256(path)
     same = services.store.batches.with_file(account.id, sha256)
     if same and not options.again and not options.dry_run:
@@ -153,12 +150,24 @@ def upload(services: Services, path: Path, filename: str, options: UploadOptions
         language=options.language,
         today=local_day(instant, ZONE_OF_COUNTRY[options.country]),
     )
-    plan = _plan(services, account, parsed, options)
+    check_rules(
+        account,
+        parsed.country,
+        parsed.use_case,
+        policy_id=options.policy,
+        weekdays=options.weekdays,
+        retries=options.retries or {},
+        language=language,
+    )
+    flow_id = require_flow(account, options.flow, parsed.use_case, language)
+    warnings = legal_warnings(services, account, policy, parsed.country, parsed.use_case, language)
+    plan = _plan(services, account, parsed, options, warnings)
     if options.dry_run:
         return _result(None, parsed, plan, preview=True)
     batch_id = f"batch-{instant:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
     file = {"name": filename, "sha256": sha256, "columns": parsed.columns, "rows": parsed.rows}
-    services.store.batches.insert(_batch(services, batch_id, account, policy, parsed, options, instant, file))
+    batch = _batch(services, batch_id, account, policy, flow_id, parsed, options, instant, file)
+    services.store.batches.insert({**batch, "legal_warnings": warnings})
     try:
         _write(services, batch_id, account, plan, instant)
         result = _result(batch_id, parsed, plan)
@@ -194,22 +203,13 @@ class _Plan:
     warnings: list[str] = field(default_factory=list)
 
 
-def _check(services: Services, options: UploadOptions) -> tuple[Policy, Account]:
-    language = options.language
-    try:
-        policy = preset(options.policy)
-    except PolicyNotFoundError:
-        message = _text("unknown_policy", language, policy=options.policy, known=", ".join(presets()))
-        raise UploadRefusedError("policy", message) from None
-    if policy.simulation_only and not services.settings.provider_is_local:
-        raise UploadRefusedError("policy", _text("simulation_only", language, policy=policy.id))
-    account = services.store.accounts.get(options.account_id)
-    if account is None:
-        raise UploadRefusedError("account_id", _text("unknown_account", language, account=options.account_id))
-    return policy, account
-
-
-def _plan(services: Services, account: Account, parsed: ParsedFile, options: UploadOptions) -> _Plan:
+def _plan(
+    services: Services,
+    account: Account,
+    parsed: ParsedFile,
+    options: UploadOptions,
+    legal: Sequence[str],
+) -> _Plan:
     """Decide about people who are in an active batch of the account already."""
     plan = _Plan(warnings=list(parsed.warnings))
     for row in parsed.rejected:
@@ -234,9 +234,7 @@ def _plan(services: Services, account: Account, parsed: ParsedFile, options: Upl
     nameless = 0 if options.company else sum(not contact.company for contact in plan.create)
     if nameless:
         plan.warnings.append(_text("no_company", options.language, count=nameless))
-    plan.warnings += legal_warnings(
-        services, account, preset(options.policy), parsed.country, parsed.use_case, options.language
-    )
+    plan.warnings += legal
     if plan.update:
         plan.warnings.append(_text("merged_elsewhere", options.language, count=len(plan.update)))
     plan.rejected.sort(key=lambda row: row["row"])
@@ -305,6 +303,7 @@ def _batch(
     batch_id: str,
     account: Account,
     policy: Policy,
+    flow_id: str,
     parsed: ParsedFile,
     options: UploadOptions,
     instant: datetime,
@@ -327,6 +326,12 @@ def _batch(
         final_deadline_days=options.final_deadline_days,
         max_attempts=attempts_allowed(services),
         agent_id=options.agent_id or None,
+        flow_id=flow_id,
+        priority=options.priority,
+        weekdays=sorted(options.weekdays) if options.weekdays else None,
+        retries=dict(options.retries or {}),
+        purpose=options.purpose or USE_CASES[parsed.use_case].purpose_es,
+        legal_basis=options.legal_basis or policy.legal_basis,
         created_by=options.created_by,
         instant=instant,
         file=file,
@@ -353,7 +358,7 @@ __all__ = [
     "Language",
     "SameFileError",
     "UploadOptions",
-    "UploadRefusedError",
+    "RefusedOptionError",
     "UploadResult",
     "upload",
 ]

@@ -10,7 +10,6 @@ import logging
 from datetime import date, datetime
 from enum import StrEnum
 
-from speechai.catalog.policies import Policy
 from speechai.core.calendar import Slot, closed_reason, day_bounds, due_slots
 from speechai.core.model import Batch, local_day
 from speechai.core.states import BatchState, WaveState
@@ -42,9 +41,11 @@ def open_waves(services: Services) -> int:
     """
     instant = services.clock.now()
     opened = 0
-    for batch in services.store.batches.running():
+    for standing in services.store.standing.running(services.settings.provider_key):
+        batch = standing.batch
         if batch.continuous:
-            if closed_reason(_policy(services, batch), instant, batch.zone, batch.country) is None:
+            policy = services.rulebook(standing).policy
+            if closed_reason(policy, instant, batch.zone, batch.country) is None:
                 open_day(services, batch, instant)
             continue
         due = due_slots(instant, batch.active_since or instant, batch.wave_times, batch.zone)
@@ -58,17 +59,18 @@ def open_waves(services: Services) -> int:
 def run_wave(services: Services, batch_id: str, day: date, slot: str) -> WaveResult:
     """Pick the day's group and release it, once per batch, date and slot."""
     instant = services.clock.now()
-    batch = services.store.batches.get(batch_id)
+    standing = services.store.standing.of(batch_id)
     extra = {"batch_id": batch_id, "day": day.isoformat(), "slot": slot}
-    if batch is None or batch.status is not BatchState.RUNNING:
+    if standing is None or standing.batch.status is not BatchState.RUNNING:
         log.warning("no wave: the batch is not running", extra=extra)
         return WaveResult.NOT_RUNNING
+    batch, policy = standing.batch, services.rulebook(standing).policy
     if local_day(instant, batch.zone) != day:
         log.warning("no wave: the date is not today's in %s", batch.zone.key, extra=extra)
         return WaveResult.NOT_TODAY
     waves = services.store.waves
-    if closed := closed_reason(_policy(services, batch), instant, batch.zone, batch.country):
-        details = {"at": instant, "rule": "window", "detail": closed, "policy": batch.policy_id}
+    if closed := closed_reason(policy, instant, batch.zone, batch.country):
+        details = {"at": instant, "rule": "window", "detail": closed, "policy": policy.id}
         if waves.record(batch_id, day, slot, WaveState.SKIPPED.value, details):
             log.info("wave skipped: %s", closed, extra=extra)
             return WaveResult.SKIPPED
@@ -143,7 +145,3 @@ def _record_missed(services: Services, batch: Batch, slot: Slot, instant: dateti
         log.warning(
             "wave missed", extra={"batch_id": batch.id, "day": slot.day.isoformat(), "slot": slot.label}
         )
-
-
-def _policy(services: Services, batch: Batch) -> Policy:
-    return services.rulebook(batch).policy

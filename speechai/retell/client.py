@@ -38,6 +38,7 @@ class CallRequest:
     job_id: str
     batch_id: str
     agent_id: str | None = None
+    agent_version: int | None = None
     dynamic_variables: dict[str, str] = field(default_factory=dict)
     agent_override: dict[str, Any] | None = None
 
@@ -59,6 +60,8 @@ class CallRequest:
         }
         if self.agent_id:
             body["override_agent_id"] = self.agent_id
+        if self.agent_version is not None:
+            body["override_agent_version"] = self.agent_version
         if self.agent_override:
             body["agent_override"] = self.agent_override
         return body

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from speechai.store.accounts import AccountRepository, ApiKeyRepository, UserRepository
+from speechai.store.access import ApiKeyRepository, UserRepository
+from speechai.store.accounts import AccountRepository
 from speechai.store.attempts import AttemptRepository
 from speechai.store.batches import BatchRepository, WaveRepository
 from speechai.store.breakers import BreakerRepository
 from speechai.store.database import Db, PyMongoError, connect
 from speechai.store.do_not_call import DoNotCallRepository
+from speechai.store.funds import FundsRepository
 from speechai.store.indexes import ensure_indexes
 from speechai.store.jobs import JobRepository
 from speechai.store.pacing import PacingRepository
@@ -36,6 +38,7 @@ class Store:
     stops: StopRepository
     do_not_call: DoNotCallRepository
     accounts: AccountRepository
+    funds: FundsRepository
     users: UserRepository
     api_keys: ApiKeyRepository
     uploads: UploadRepository
@@ -65,6 +68,7 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         stops=StopRepository(db),
         do_not_call=DoNotCallRepository(db),
         accounts=AccountRepository(db),
+        funds=FundsRepository(db),
         users=UserRepository(db),
         api_keys=ApiKeyRepository(db),
         uploads=UploadRepository(db),

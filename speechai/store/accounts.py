@@ -1,14 +1,16 @@
-"""Accounts, the panel's users and the API's keys."""
+"""Accounts: who pays. Their money is in `funds`."""
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
+from typing import Any
 
 from pymongo.errors import DuplicateKeyError
 
-from speechai.catalog.accounts import Account, Plan
-from speechai.store.database import Db, Document
+from speechai.catalog.accounts import Account, AccountStatus, Legal, Plan
+from speechai.store.database import Db, Document, decimal_of, money
 
 
 class AccountRepository:
@@ -19,27 +21,30 @@ class AccountRepository:
 
     def ensure(self, account: Account, instant: datetime) -> None:
         """Make the account, once; an existing one stays as it is."""
-        self._accounts.update_one(
-            {"_id": account.id},
-            {
-                "$setOnInsert": {
-                    "account_id": account.id,
-                    "name": account.name,
-                    "plan": account.plan.value,
-                    "tz_name": account.tz_name,
-                    "agent_id": account.agent_id,
-                    "from_numbers": list(account.from_numbers),
-                    "slots": account.slots,
-                    "created_at": instant,
-                }
-            },
-            upsert=True,
-        )
+        new = {**account_document(account), "created_at": instant}
+        self._accounts.update_one({"_id": account.id}, {"$setOnInsert": new}, upsert=True)
+
+    def insert(self, account: Account, instant: datetime) -> bool:
+        """Add an account. False where its id is taken."""
+        try:
+            self._accounts.insert_one({"_id": account.id, **account_document(account), "created_at": instant})
+        except DuplicateKeyError:
+            return False
+        return True
 
     def get(self, account_id: str) -> Account | None:
         """The account, or None."""
         document = self._accounts.find_one({"_id": account_id})
         return account_from(document) if document else None
+
+    def document(self, account_id: str) -> Document | None:
+        """The whole document."""
+        return self._accounts.find_one({"_id": account_id})
+
+    def change(self, account: Account, instant: datetime) -> None:
+        """Write the account as it is now; its funds are not touched."""
+        changes = {**account_document(account), "updated_at": instant}
+        self._accounts.update_one({"_id": account.id}, {"$set": changes})
 
     def set_slots(self, account_id: str, slots: int | None) -> bool:
         """The account's share of the provider's slots; None: all. False where there is no such account."""
@@ -50,8 +55,33 @@ class AccountRepository:
         return [account_from(document) for document in self._accounts.find().sort("name", 1)]
 
 
+def account_document(account: Account) -> Document:
+    """The account as it is stored."""
+    budget = account.daily_budget_cents
+    return {
+        "account_id": account.id,
+        "name": account.name,
+        "plan": account.plan.value,
+        "status": account.status.value,
+        "tz_name": account.tz_name,
+        "agent_id": account.agent_id,
+        "from_numbers": list(account.from_numbers),
+        "slots": account.slots,
+        "calls_per_second": account.calls_per_second,
+        "daily_budget_cents": None if budget is None else money(budget),
+        "alert_below": [money(limit) for limit in account.alert_below],
+        "legal": account.legal.value,
+        "caller_id_statement": account.caller_id_statement,
+        "isolated": account.isolated,
+        "policies": _plain(account.policies),
+        "flows": _plain(account.flows),
+        "retries": _plain(account.retries),
+    }
+
+
 def account_from(document: Document) -> Account:
     """The account as it was stored."""
+    budget = document.get("daily_budget_cents")
     return Account(
         id=document["_id"],
         name=document["name"],
@@ -60,76 +90,23 @@ def account_from(document: Document) -> Account:
         agent_id=document.get("agent_id"),
         from_numbers=tuple(document.get("from_numbers", ())),
         slots=document.get("slots"),
+        status=AccountStatus(document.get("status", AccountStatus.ACTIVE)),
+        calls_per_second=document.get("calls_per_second"),
+        daily_budget_cents=None if budget is None else decimal_of(budget),
+        alert_below=tuple(decimal_of(limit) for limit in document.get("alert_below", ())),
+        legal=Legal(document.get("legal", Legal.WARN)),
+        caller_id_statement=document.get("caller_id_statement"),
+        isolated=document.get("isolated", False),
+        policies=document.get("policies") or {},
+        flows=document.get("flows") or {},
+        retries=document.get("retries") or {},
     )
 
 
-class UserRepository:
-    """Who may log in to the panel, by e-mail; passwords are kept as hashes made by the web layer."""
-
-    def __init__(self, db: Db) -> None:
-        self._users = db["users"]
-
-    def add(self, email: str, password_hash: str, instant: datetime) -> bool:
-        """Add a user. False where the e-mail is taken."""
-        try:
-            self._users.insert_one(
-                {
-                    "_id": email.lower(),
-                    "email": email.lower(),
-                    "password_hash": password_hash,
-                    "created_at": instant,
-                }
-            )
-        except DuplicateKeyError:
-            return False
-        return True
-
-    def set_password(self, email: str, password_hash: str) -> bool:
-        """Change a user's password. False where there is no such user."""
-        changed = self._users.update_one({"_id": email.lower()}, {"$set": {"password_hash": password_hash}})
-        return changed.matched_count == 1
-
-    def get(self, email: str) -> Document | None:
-        """The user, or None."""
-        return self._users.find_one({"_id": email.lower()})
-
-    def all(self) -> list[Document]:
-        """Every user, without the hashes."""
-        return list(self._users.find({}, {"password_hash": 0}).sort("_id", 1))
-
-    def remove(self, email: str) -> bool:
-        """Take a user's access away."""
-        return self._users.delete_one({"_id": email.lower()}).deleted_count == 1
-
-
-class ApiKeyRepository:
-    """Keys of the API. Only their SHA-256 is stored: they are long and random, so that is enough."""
-
-    def __init__(self, db: Db) -> None:
-        self._keys = db["api_keys"]
-
-    @staticmethod
-    def fingerprint(key: str) -> str:
-        """What is stored of a key."""
-        return hashlib.sha256(key.encode()).hexdigest()
-
-    def add(self, key: str, name: str, instant: datetime) -> None:
-        """Let a key in."""
-        self._keys.update_one(
-            {"_id": self.fingerprint(key)},
-            {"$setOnInsert": {"name": name, "created_at": instant}},
-            upsert=True,
-        )
-
-    def name_of(self, key: str) -> str | None:
-        """Whose key it is, or None for one that is not ours."""
-        found = self._keys.find_one({"_id": self.fingerprint(key)})
-        return found["name"] if found else None
-
-    def all(self) -> list[Document]:
-        """Every key's name and fingerprint."""
-        return list(self._keys.find().sort("name", 1))
-
-    def remove(self, name: str) -> int:
-        """Shut out the keys of that name."""
-        return self._keys.delete_many({"name": name}).deleted_count
+def _plain(value: Any) -> Any:
+    """What MongoDB can keep of an operator's JSON."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(part) for name, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return float(value) if isinstance(value, Decimal) else value

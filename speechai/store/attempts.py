@@ -15,6 +15,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
+from speechai.catalog.use_cases import UseCaseId
 from speechai.core.caps import PastCall
 from speechai.core.model import Attempt, Taken
 from speechai.core.outcomes import CONVERSATIONS, Outcome
@@ -33,6 +34,7 @@ from speechai.store.database import (
 _TAKEN_FIELDS = (
     "account_id",
     "number_day",
+    "number_key",
     "number_place",
     "open_number",
     "open_person",
@@ -71,9 +73,13 @@ class Reservation:
     from_number: str
     person_day: date
     number_day: date
+    number_key: str  # under which the number's calls are counted: apart, for an isolated account
     calls_per_day: int
     provider: str
     taken: Taken
+    use_case: str
+    owed: Document | None
+    is_metered: bool
     verdict: Document
     worker: str
     instant: datetime
@@ -119,6 +125,8 @@ class AttemptRepository:
     ) -> Taken:
         """What of the person's and of the number's day is taken, and whether a call to either is open.
 
+        `number` is its key: the number itself, or its name within an isolated account.
+
         With `look_back_days`, the calls of that many dates too, today included.
         """
         back = timedelta(days=look_back_days - 1)
@@ -131,7 +139,7 @@ class AttemptRepository:
                         "person_place": {"$exists": True},
                     },
                     {
-                        "to_number": number,
+                        "number_key": number,
                         "number_day": {"$gte": (number_day - back).isoformat()},
                         "number_place": {"$exists": True},
                     },
@@ -144,7 +152,7 @@ class AttemptRepository:
         rows = list(found)
         person, called = (person_id, person_day.isoformat()), (number, number_day.isoformat())
         of_person = [row for row in rows if (row["person_id"], row["person_day"]) == person]
-        of_number = [row for row in rows if (row["to_number"], row["number_day"]) == called]
+        of_number = [row for row in rows if (row["number_key"], row["number_day"]) == called]
         return Taken(
             person_places=frozenset(row["person_place"] for row in of_person if "person_place" in row),
             number_places=frozenset(row["number_place"] for row in of_number if "number_place" in row),
@@ -457,7 +465,7 @@ def _past_call(row: Document, person_id: str, number: str) -> PastCall:
         at=row["reserved_at"],
         day=date.fromisoformat(row["person_day"]),
         of_person=row["person_id"] == person_id,
-        of_number=row["to_number"] == number,
+        of_number=row["number_key"] == number,
         account_id=row["account_id"],
         is_conversation=outcome is not None and Outcome(outcome) in CONVERSATIONS,
     )
@@ -482,6 +490,7 @@ def _reserved_document(wanted: Reservation, person_place: int, number_place: int
         "account_id": wanted.account_id,
         "person_id": wanted.person_id,
         "to_number": wanted.to_number,
+        "number_key": wanted.number_key,
         "from_number": wanted.from_number,
         "provider": wanted.provider,
         "person_day": wanted.person_day.isoformat(),
@@ -489,11 +498,14 @@ def _reserved_document(wanted: Reservation, person_place: int, number_place: int
         "person_place": person_place,
         "number_place": number_place,
         "open_person": wanted.person_id,
-        "open_number": wanted.to_number,
+        "open_number": wanted.number_key,
         "uses_place": True,
         "status": AttemptState.RESERVED.value,
         "history": [{"at": wanted.instant, "status": AttemptState.RESERVED.value}],
         "verdict": wanted.verdict,
+        "use_case": wanted.use_case,
+        "owed": wanted.owed,
+        "is_metered": wanted.is_metered,
         "worker_id": wanted.worker,
         "reserved_at": wanted.instant,
         "posted_at": None,
@@ -536,4 +548,9 @@ def _attempt(document: Document) -> Attempt:
         looks=document.get("looks", 0),
         stop_requested_at=document.get("stop_requested_at"),
         revision=document.get("revision", 0),
+        use_case=UseCaseId(document["use_case"]),
+        owed_minor=(document.get("owed") or {}).get("total_minor"),
+        currency=(document.get("owed") or {}).get("currency"),
+        details_due=document.get("details_due"),
+        is_metered=document.get("is_metered", False),
     )

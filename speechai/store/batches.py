@@ -68,6 +68,20 @@ class BatchRepository:
         )
         return found["_id"] if found else None
 
+    def change(self, batch_id: str, changes: Document, edit: Document) -> bool:
+        """Write an operator's changes, on record. False where the batch is over."""
+        over = [state.value for state in BatchState if state.is_final or state is BatchState.COMPLETED]
+        written = self._batches.update_one(
+            {"_id": batch_id, "status": {"$nin": over}}, {"$set": changes, "$push": {"edits": edit}}
+        )
+        return written.matched_count == 1
+
+    def of_account(self, account_id: str) -> list[Batch]:
+        """The account's batches that are not over."""
+        over = [BatchState.COMPLETED.value, BatchState.CANCELLED.value]
+        found = self._batches.find({"account_id": account_id, "status": {"$nin": over}})
+        return [batch_from(row) for row in found]
+
     def move(self, batch_id: str, target: BatchState, changes: Document) -> bool:
         """Move the batch, guarded by the table of moves. False where that move is not allowed."""
         sources = [state.value for state, moves in BATCH_MOVES.items() if target in moves]
@@ -148,6 +162,12 @@ def batch_document(
     final_deadline_days: int | None,
     max_attempts: int,
     agent_id: str | None,
+    flow_id: str,
+    priority: int,
+    weekdays: Sequence[int] | None,
+    retries: Document,
+    purpose: str,
+    legal_basis: str,
     created_by: str,
     instant: datetime,
     file: Document,
@@ -173,6 +193,12 @@ def batch_document(
         "final_deadline_days": final_deadline_days,
         "max_attempts": max_attempts,
         "agent_id": agent_id,
+        "flow": flow_id,
+        "priority": priority,
+        "weekdays": sorted(weekdays) if weekdays else None,
+        "retries": retries,
+        "purpose": purpose,
+        "legal_basis": legal_basis,
         "file": file,
         "created_at": instant,
         "created_by": created_by,
@@ -202,6 +228,10 @@ def batch_from(document: Document) -> Batch:
         max_attempts=document["max_attempts"],
         agent_id=document.get("agent_id"),
         active_since=document.get("active_since"),
+        flow_id=document["flow"],
+        priority=document["priority"],
+        weekdays=frozenset(document["weekdays"]) if document["weekdays"] else None,
+        retries=document["retries"],
     )
 
 

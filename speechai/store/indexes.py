@@ -40,6 +40,12 @@ def job_indexes() -> list[IndexModel]:
                 "status": {"$in": [JobState.IN_PROGRESS.value, JobState.SUSPENDED.value]}
             },
         ),
+        # those whom the account's money holds: they go on together when there is some
+        IndexModel(
+            [("account_id", ASCENDING), ("suspended_by", ASCENDING)],
+            name="suspended",
+            partialFilterExpression={"suspended_by": {"$type": "string"}},
+        ),
         # what is handed out and not yet taken up: a handful among any number of jobs
         IndexModel(
             [("released_until", ASCENDING)],
@@ -59,7 +65,7 @@ def attempt_indexes() -> list[IndexModel]:
             partialFilterExpression={"person_place": {"$exists": True}},
         ),
         IndexModel(
-            [("to_number", ASCENDING), ("number_day", ASCENDING), ("number_place", ASCENDING)],
+            [("number_key", ASCENDING), ("number_day", ASCENDING), ("number_place", ASCENDING)],
             name="number_day_place",
             unique=True,
             partialFilterExpression={"number_place": {"$exists": True}},
@@ -122,6 +128,9 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         ],
         "do_not_call": [
             IndexModel([("key", ASCENDING)], name="key", partialFilterExpression={"in_force": True})
+        ],
+        "ledger": [
+            IndexModel([("account_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="account")
         ],
         "rejections": [IndexModel([("batch_id", ASCENDING), ("row", ASCENDING)], name="batch")],
         "users": [IndexModel([("email", ASCENDING)], name="email", unique=True)],

@@ -340,6 +340,7 @@ class JobRepository:
                 "$set": {
                     "status": JobState.FAILED.value,
                     "reason": reason.value,
+                    "suspended_by": None,
                     "finished_at": instant,
                     "updated_at": instant,
                     "waiting_for": None,
@@ -348,10 +349,55 @@ class JobRepository:
             },
         ).modified_count
 
-    def resume_suspended(self, instant: datetime) -> int:
-        """suspended → pending for every job whose time has come."""
+    def suspend(self, job_id: str, reason: JobReason) -> bool:
+        """pending → suspended: its account lacks something. What it waits for is kept for its return."""
+        return self._suspend({"_id": job_id}, reason) == 1
+
+    def suspend_due(self, batch_id: str, reason: JobReason, instant: datetime) -> int:
+        """pending → suspended for every job of the batch that would be called now. Returns how many."""
+        due = {"batch_id": batch_id, "waiting_for": None, "next_attempt_at": {"$lte": instant}}
+        return self._suspend(due, reason)
+
+    def _suspend(self, wanted: Document, reason: JobReason) -> int:
         return self._jobs.update_many(
-            {"status": JobState.SUSPENDED.value, "next_attempt_at": {"$lte": instant}},
+            {**wanted, "status": JobState.PENDING.value, "schema_version": {"$exists": True}},
+            {
+                "$set": {
+                    "status": JobState.SUSPENDED.value,
+                    "reason": reason.value,
+                    "suspended_by": "account",
+                    "released_until": None,
+                },
+                "$currentDate": {"updated_at": True},
+            },
+        ).modified_count
+
+    def resume_account(self, account_id: str) -> int:
+        """suspended → pending for everybody whom the account's money held. Returns how many."""
+        return self._jobs.update_many(
+            {
+                "account_id": account_id,
+                "suspended_by": "account",
+                "status": JobState.SUSPENDED.value,
+            },
+            {
+                "$set": {"status": JobState.PENDING.value, "reason": None, "suspended_by": None},
+                "$currentDate": {"updated_at": True},
+            },
+        ).modified_count
+
+    def accounts_suspended(self) -> list[str]:
+        """Accounts some of whose jobs their money holds."""
+        return list(self._jobs.distinct("account_id", {"suspended_by": "account"}))
+
+    def resume_suspended(self, instant: datetime) -> int:
+        """suspended → pending for every job whose time has come; those that money holds wait for money."""
+        return self._jobs.update_many(
+            {
+                "status": JobState.SUSPENDED.value,
+                "next_attempt_at": {"$lte": instant},
+                "suspended_by": None,
+            },
             {"$set": {"status": JobState.PENDING.value, "reason": None, "updated_at": instant}},
         ).modified_count
 
@@ -452,7 +498,7 @@ class JobRepository:
         fields: Document = {
             name: value if _is_expression(value) else {"$literal": value} for name, value in changes.items()
         }
-        fields |= {"status": target.value, "updated_at": "$$NOW"}
+        fields |= {"status": target.value, "updated_at": "$$NOW", "suspended_by": None}
         if strike:
             known = {"$ifNull": ["$struck_phones", []]}
             fields["struck_phones"] = {"$setUnion": [known, [{"$literal": strike}]]}

@@ -125,6 +125,11 @@ class PacingRepository:
         )
         return asked.modified_count == 1
 
+    def open_attempts(self, provider: str) -> set[str]:
+        """Every attempt that holds a slot."""
+        document = self._pacing.find_one({"_id": provider}, {"open": 1}) or {}
+        return set(document.get("open", {}))
+
     def holders(self, older_than_seconds: float) -> list[tuple[str, str, str]]:
         """(provider, attempt, account) of every slot held for longer than that, by the database's clock."""
         pipeline: list[Document] = [

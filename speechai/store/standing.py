@@ -9,11 +9,13 @@ from pymongo import ASCENDING
 from speechai.catalog.accounts import Account
 from speechai.core.breaker import Breaker
 from speechai.core.model import Batch
+from speechai.core.money import Funds
 from speechai.core.states import BatchState
 from speechai.store.accounts import account_from
 from speechai.store.batches import batch_from
 from speechai.store.breakers import breaker_from
 from speechai.store.database import Db, Document
+from speechai.store.funds import funds_from
 
 _AROUND: list[Document] = [
     {"$lookup": {"from": "accounts", "localField": "account_id", "foreignField": "_id", "as": "account"}},
@@ -24,12 +26,13 @@ _AROUND: list[Document] = [
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A batch, its account, whether its provider answers, and who stopped all dialing, if anybody did."""
+    """A batch, its account and money, whether its provider answers, and who stopped all dialing, if any."""
 
     batch: Batch
     account: Account | None
     breaker: Breaker
     stopped_by: str | None
+    funds: Funds
 
 
 class StandingRepository:
@@ -59,4 +62,5 @@ def _standing(row: Document) -> Standing:
         account=account_from(row["account"][0]) if row["account"] else None,
         breaker=breaker_from(row["breaker"][0] if row["breaker"] else None),
         stopped_by=row["stop"][0]["by"] if row["stop"] else None,
+        funds=funds_from(row["account"][0].get("funds") if row["account"] else None),
     )

@@ -12,12 +12,12 @@ from typing import Any
 from flask import Response, request
 
 from speechai.operation import batches
+from speechai.operation.configuring import RefusedOptionError
 from speechai.operation.uploads import (
     FileError,
     Language,
     SameFileError,
     UploadOptions,
-    UploadRefusedError,
     UploadResult,
     upload,
 )
@@ -121,7 +121,7 @@ def _options(given: Mapping[str, Any]) -> UploadOptions:
 def _upload(path: Path, filename: str, options: UploadOptions) -> UploadResult:
     try:
         return upload(services(), path, filename, options)
-    except UploadRefusedError as error:
+    except RefusedOptionError as error:
         raise ProblemError(422, error.message, field=error.field) from error
     except FileError as error:
         status = 413 if error.code == "too_large" else 422

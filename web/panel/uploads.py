@@ -15,11 +15,11 @@ from speechai.catalog.policies import presets
 from speechai.catalog.use_cases import Country, Field, UseCaseId
 from speechai.core.variables import major_units
 from speechai.ingest import Contact
+from speechai.operation.configuring import RefusedOptionError
 from speechai.operation.uploads import (
     FileError,
     SameFileError,
     UploadOptions,
-    UploadRefusedError,
     UploadResult,
     upload,
 )
@@ -62,7 +62,7 @@ def preview() -> FlaskResponse | str:
         except FileError as error:
             status = 413 if error.code == "too_large" else 422
             return FlaskResponse(_form(request.form, {"file": error.message}), status)
-        except UploadRefusedError as error:
+        except RefusedOptionError as error:
             return FlaskResponse(_form(request.form, {error.field: error.message}), 422)
         token = made.store.uploads.save(path, filename, given, made.clock.now())
     return _preview_page(token, filename, options, result)
@@ -106,9 +106,9 @@ def _become_batch(token: str) -> FlaskResponse | Response:
             made.store.uploads.unclaim(token)
             page = render_template("panel/same_file.html", token=token, batch_id=error.batch_id)
             return FlaskResponse(page, 409)
-        except (FileError, UploadRefusedError) as error:  # what was fine in the preview no longer is
+        except (FileError, RefusedOptionError) as error:  # what was fine in the preview no longer is
             made.store.uploads.unclaim(token)
-            field = error.field if isinstance(error, UploadRefusedError) else "file"
+            field = error.field if isinstance(error, RefusedOptionError) else "file"
             return FlaskResponse(_form(stored.options, {field: error.message}), 422)
     made.store.uploads.delete(token)
     flash(text("preview.created", jobs=result.jobs_created), "ok")

@@ -25,6 +25,13 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"la política \1 sólo vale con un proveedor en esta máquina",
         ),
         (r"policy (\S+)", r"política \1"),
+        (r"the account can pay", "la cuenta puede pagar"),
+        (r"the account is suspended", "la cuenta está suspendida"),
+        (r"the balance does not cover one more call", "el saldo no cubre una llamada más"),
+        (
+            r"the budget of the day does not cover one more call",
+            "el presupuesto del día no cubre una llamada más",
+        ),
         (r"(\d+) usable numbers", r"números que sirven: \1"),
         (r"(\d+) of (\d+) attempts used", r"\1 de \2 llamadas hechas"),
         (r"(\d+) of (\d+) days without an answer", r"\1 de \2 días sin respuesta"),

@@ -43,6 +43,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Debe ser un número entero de {least} a {most}.",
         "Must be a whole number from {least} to {most}.",
     ),
+    "option.object": ("Debe ser un objeto JSON.", "Must be a JSON object."),
+    "option.weekdays": (
+        "Deben ser días de la semana de 1 (lunes) a 7 (domingo), como 1,2,3,4,5.",
+        "Must be weekdays from 1 (Monday) to 7 (Sunday), such as 1,2,3,4,5.",
+    ),
     "option.wave_times": (
         "Deben ser horas como 09:00,12:00,15:00.",
         "Must be times of day such as 09:00,12:00,15:00.",

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import functools
+import json
 import tomllib
+from collections.abc import Mapping
 from importlib import resources
+from typing import Any
 
+from speechai.catalog.accounts import Account, Legal
+from speechai.catalog.overrides import override
+from speechai.catalog.policies.law import law_of
 from speechai.catalog.policies.policy import (
     Cap,
     Certainty,
@@ -18,9 +24,11 @@ from speechai.catalog.policies.policy import (
     Registry,
     Scope,
     Window,
+    on_weekdays,
     read_policy,
     strictest,
 )
+from speechai.catalog.use_cases import Country, UseCaseId
 
 DEFAULT_POLICY = "house"
 
@@ -30,14 +38,19 @@ class PolicyNotFoundError(LookupError):
 
 
 @functools.cache
+def _files() -> dict[str, dict[str, Any]]:
+    found = sorted(resources.files(__name__).iterdir(), key=lambda entry: entry.name)
+    return {
+        file.name.removesuffix(".toml"): tomllib.loads(file.read_text("utf-8"))
+        for file in found
+        if file.name.endswith(".toml")
+    }
+
+
+@functools.cache
 def presets() -> dict[str, Policy]:
     """Every preset by its id. Raises PolicyFileError where a file is not valid."""
-    found = {}
-    for file in sorted(resources.files(__name__).iterdir(), key=lambda entry: entry.name):
-        if file.name.endswith(".toml"):
-            policy = read_policy(file.name, tomllib.loads(file.read_text("utf-8")))
-            found[policy.id] = policy
-    return found
+    return {name: read_policy(name, data) for name, data in _files().items()}
 
 
 def preset(policy_id: str) -> Policy:
@@ -46,6 +59,47 @@ def preset(policy_id: str) -> Policy:
         return presets()[policy_id]
     except KeyError:
         raise PolicyNotFoundError(policy_id) from None
+
+
+def policy_of(account: Account | None, policy_id: str) -> Policy:
+    """The account's own policy of that id, else the preset. Raises PolicyNotFoundError, OverrideError."""
+    if account is None or policy_id not in account.policies:
+        return preset(policy_id)
+    return _own(policy_id, json.dumps(account.policies[policy_id], sort_keys=True, default=str))
+
+
+def policy_in_force(
+    account: Account | None,
+    policy_id: str,
+    country: Country,
+    use_case: UseCaseId,
+    weekdays: frozenset[int] | None = None,
+) -> Policy:
+    """What holds for a contact: the policy on the batch's weekdays, and the law with it where it is enforced.
+
+    Raises PolicyNotFoundError, OverrideError, and PolicyFileError where that leaves no hour at all.
+    """
+    policy = policy_of(account, policy_id)
+    law = law_of(country, use_case)
+    is_enforced = account is not None and account.legal is Legal.ENFORCE and not policy.simulation_only
+    return _combined(policy, law if is_enforced and law != policy_id else None, weekdays)
+
+
+@functools.lru_cache(maxsize=256)
+def _own(policy_id: str, changes: str) -> Policy:
+    return override(policy_id, json.loads(changes), lambda base: _files()[base], _read_own)
+
+
+def _read_own(policy_id: str, data: Mapping[str, Any]) -> Policy:
+    if policy_id in _files():
+        raise PolicyFileError(f"{policy_id}: a preset has this id; choose another one")
+    return read_policy(policy_id, data)
+
+
+@functools.lru_cache(maxsize=256)
+def _combined(policy: Policy, law: str | None, weekdays: frozenset[int] | None) -> Policy:
+    held = strictest(policy, preset(law)) if law else policy
+    return on_weekdays(held, weekdays) if weekdays else held
 
 
 __all__ = [
@@ -62,6 +116,8 @@ __all__ = [
     "Registry",
     "Scope",
     "Window",
+    "policy_in_force",
+    "policy_of",
     "preset",
     "presets",
     "strictest",

@@ -67,6 +67,12 @@ def laxities(policy: Policy, law: Policy, calls_per_day: int, from_number: str |
     ]
 
 
+def has_prefix(number: str, prefixes: tuple[str, ...]) -> bool:
+    """Whether a caller's number has one of the national prefixes; any number has, where none is asked for."""
+    national = number.removeprefix("+56").removeprefix("+54").removeprefix("+34")
+    return not prefixes or national.startswith(prefixes)
+
+
 def _hours(policy: Policy, law: Policy) -> list[Laxity]:
     if any(window.certainty is not Certainty.LAW for window in law.windows):
         return []
@@ -130,7 +136,6 @@ def _consent(policy: Policy, law: Policy) -> list[Laxity]:
 
 
 def _caller_id(law: Policy, from_number: str | None) -> list[Laxity]:
-    national = (from_number or "").removeprefix("+56").removeprefix("+54").removeprefix("+34")
-    if not law.caller_id_prefixes or national.startswith(law.caller_id_prefixes):
+    if has_prefix(from_number or "", law.caller_id_prefixes):
         return []
     return [Laxity(Kind.CALLER_ID, law.caller_id_article, {"prefixes": ", ".join(law.caller_id_prefixes)})]

@@ -216,9 +216,19 @@ def read_policy(name: str, data: Mapping[str, Any]) -> Policy:
             f"{'.'.join(map(str, entry['loc'])) or 'policy'}: {entry['msg']}" for entry in error.errors()
         )
         raise PolicyFileError(f"{name}: {where}") from error
-    if policy.id != name.removesuffix(".toml"):
-        raise PolicyFileError(f"{name}: its id must be the file's name, not {policy.id}")
+    if policy.id != name:
+        raise PolicyFileError(f"{name}: its id must be its name, not {policy.id}")
     return policy
+
+
+def on_weekdays(policy: Policy, days: frozenset[int]) -> Policy:
+    """The policy on some ISO weekdays only. Raises PolicyFileError where that leaves no hour at all."""
+    windows = tuple(
+        replace(window, days=window.days & days) for window in policy.windows if window.days & days
+    )
+    if not windows:
+        raise PolicyFileError(f"{policy.id} allows no call on the weekdays {sorted(days)}")
+    return replace(policy, windows=windows)
 
 
 def strictest(first: Policy, second: Policy) -> Policy:

@@ -39,6 +39,10 @@ def a_reservation(attempt_id, **changes):
         "from_number": "+56600123456",
         "person_day": DAY,
         "number_day": DAY,
+        "number_key": "+56911111111",
+        "use_case": "debt_collection",
+        "owed": None,
+        "is_metered": False,
         "calls_per_day": 3,
         "provider": "p",
         "taken": Taken(),
@@ -52,6 +56,8 @@ def a_reservation(attempt_id, **changes):
 
 def reserve(store, attempt_id, **changes):
     """Look at what is taken, and reserve: what a dialer does."""
+    if "to_number" in changes:
+        changes.setdefault("number_key", changes["to_number"])
     wanted = a_reservation(attempt_id, **changes)
     seen = store.attempts.taken(wanted.person_id, wanted.person_day, wanted.to_number, wanted.number_day)
     store.attempts.reserve(replace(wanted, taken=seen))

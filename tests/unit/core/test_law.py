@@ -90,7 +90,7 @@ def test_policies_that_together_never_allow_a_call_are_refused():
         ({"hours": 3}, "hours"),
         ({"certainty": "probably"}, "certainty"),
         ({"prompt_rules": ["be_nice"]}, "prompt_rules.0"),
-        ({"id": "another"}, "file's name"),
+        ({"id": "another"}, "its name"),
     ],
 )
 def test_a_policy_file_that_is_wrong_names_the_place(change, named):
@@ -106,7 +106,7 @@ def test_a_policy_file_that_is_wrong_names_the_place(change, named):
         "reviewed_on": "2026-11-23",
         "windows": [{"days": [1], "start": time(9), "end": time(10)}],
     }
-    assert read_policy("mine.toml", good).windows[0].article == "x"
+    assert read_policy("mine", good).windows[0].article == "x"
     with pytest.raises(PolicyFileError, match=named) as caught:
-        read_policy("mine.toml", {**good, **change})
-    assert str(caught.value).startswith("mine.toml")
+        read_policy("mine", {**good, **change})
+    assert str(caught.value).startswith("mine:")

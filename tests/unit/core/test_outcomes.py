@@ -1,11 +1,12 @@
 """The outcomes table, row by row, and the merge of answers that come in any order."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechai.catalog.use_cases import Success
 from speechai.core.outcomes import (
     BY_DISCONNECTION,
     Outcome,
@@ -17,6 +18,7 @@ from speechai.core.outcomes import (
     merge_calls,
     rang,
 )
+from speechai.core.promises import check
 from tests.builders import SANTIAGO
 
 
@@ -32,10 +34,6 @@ TABLE = [
     (analysed(call_successful=True), Outcome.GOAL_MET),
     (analysed(call_successful=False), Outcome.GOAL_NOT_MET),
     (analysed("user_hangup", call_successful=False), Outcome.GOAL_NOT_MET),
-    (
-        analysed(variables={"fecha_pago_cliente": "2026-11-30", "monto_pago_cliente": "5000"}),
-        Outcome.GOAL_MET,
-    ),
     (ended(), Outcome.GOAL_NOT_MET),  # the analysis never came
     (analysed(variables={"solicita_callback": "true"}), Outcome.CALLBACK_REQUESTED),
     (analysed(variables={"callback_at": "2026-11-24T10:30:00-03:00"}), Outcome.CALLBACK_REQUESTED),
@@ -74,6 +72,32 @@ TABLE = [
 @pytest.mark.parametrize(("call", "outcome"), TABLE)
 def test_outcome_of(call, outcome):
     assert classify(call) is outcome
+
+
+BELIEVED = check(date(2026, 11, 30), 5000, "CLP", 104_050, date(2026, 11, 23))
+TOO_MUCH = check(date(2026, 11, 30), 500_000, "CLP", 104_050, date(2026, 11, 23))
+
+
+@pytest.mark.parametrize(
+    ("success", "call", "promise", "outcome"),
+    [
+        (Success.PROMISE, analysed(), BELIEVED, Outcome.GOAL_MET),
+        (Success.PROMISE, analysed(), TOO_MUCH, Outcome.GOAL_NOT_MET),
+        (Success.PROMISE, analysed(call_successful=True), TOO_MUCH, Outcome.GOAL_MET),  # the agent's word
+        (Success.INTEREST, analysed(variables={"interesado": "sí"}), None, Outcome.GOAL_MET),
+        (Success.INTEREST, analysed(variables={"interesado": "no"}), None, Outcome.GOAL_NOT_MET),
+        (Success.ANSWERED, analysed(variables={"encuesta_completa": "true"}), None, Outcome.GOAL_MET),
+        (Success.ANSWERED, analysed(), None, Outcome.GOAL_NOT_MET),
+        (Success.CONFIRMED, analysed(variables={"confirma": "si"}), None, Outcome.GOAL_MET),
+        (Success.CONFIRMED, analysed(), BELIEVED, Outcome.GOAL_NOT_MET),
+        (Success.DELIVERED, ended(duration_ms=30_000), None, Outcome.GOAL_MET),
+        (Success.DELIVERED, ended(duration_ms=2_000), None, Outcome.GOAL_NOT_MET),
+        (Success.DELIVERED, ended(duration_ms=2_000, transcript="User: Sí\n"), None, Outcome.GOAL_MET),
+        (Success.DELIVERED, ended("voicemail_reached", duration_ms=30_000), None, Outcome.VOICEMAIL),
+    ],
+)
+def test_what_counts_as_success_is_the_use_cases(success, call, promise, outcome):
+    assert classify(call, success, promise) is outcome
 
 
 @given(

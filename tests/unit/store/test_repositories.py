@@ -10,7 +10,8 @@ import pytest
 from speechai.catalog.accounts import Account, Plan
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.states import BatchState, JobReason, JobState, WaitReason
-from speechai.store.accounts import AccountRepository, ApiKeyRepository, UserRepository
+from speechai.store.access import ApiKeyRepository, UserRepository
+from speechai.store.accounts import AccountRepository
 from speechai.store.batches import BatchRepository, WaveRepository, batch_document
 from speechai.store.jobs import JobRepository, debt_fields, job_document
 from tests.builders import MONDAY_NOON, a_debt
@@ -62,6 +63,12 @@ def a_batch_document(batch_id="batch-1"):
         final_deadline_days=7,
         max_attempts=9,
         agent_id=None,
+        flow_id="collections",
+        priority=3,
+        weekdays=[1, 2, 3],
+        retries={"busy": {"wait_minutes": 10}},
+        purpose="Cobrar",
+        legal_basis="contrato",
         created_by="test",
         instant=MONDAY_NOON,
         file={"name": "x.xlsx", "sha256": "abc"},

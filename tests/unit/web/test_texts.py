@@ -81,6 +81,7 @@ def test_every_sentence_of_the_rules_reads_in_spanish() -> None:
             stopped_by="ana",
             taken=Taken(person_open=True),
             has_group_place=False,
+            lacking=JobReason.NO_CREDIT,
         ),
         MONDAY_NOON,
     )

@@ -1,0 +1,35 @@
+"""An account's own policies and flows: a preset with some of its fields replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, TypeVar
+
+_T = TypeVar("_T")
+
+
+class OverrideError(ValueError):
+    """An account's own policy or flow is not valid; the message names it and what is wrong."""
+
+
+def override(
+    made_id: str,
+    changes: Mapping[str, Any],
+    raw: Callable[[str], Mapping[str, Any]],
+    read: Callable[[str, Mapping[str, Any]], _T],
+) -> _T:
+    """What `{"extends": preset, field: value, …}` comes to. Raises OverrideError.
+
+    `raw` gives a preset's data (LookupError where there is none), `read` validates (ValueError).
+    """
+    base = changes.get("extends")
+    try:
+        data = raw(str(base))
+    except LookupError:
+        raise OverrideError(f"{made_id}: extends: there is no preset {base!r}") from None
+    own = {name: value for name, value in changes.items() if name != "extends"}
+    label = {name: f"{data[name]} ({made_id})" for name in ("label_es", "label_en") if name not in own}
+    try:
+        return read(made_id, {**data, **label, **own, "id": made_id})
+    except ValueError as error:
+        raise OverrideError(str(error)) from error

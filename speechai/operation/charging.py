@@ -1,0 +1,107 @@
+"""Money: held for the worst case before a call, charged at the provider's cost after it, resumed on a top-up.
+
+Only metered accounts come here: those with a balance or a daily budget.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from speechai.catalog.accounts import Account, AccountStatus, Plan
+from speechai.core.model import Attempt, local_day
+from speechai.core.money import EntryKind, crossed, estimate, lacking, price_of
+from speechai.core.states import AttemptState, JobReason
+from speechai.operation.services import Services
+from speechai.store.funds import Entry
+from speechai.store.standing import Standing
+
+log = logging.getLogger(__name__)
+
+
+def what_account_lacks(services: Services, standing: Standing, instant: datetime) -> JobReason | None:
+    """Why the batch's account cannot have one more call, or None."""
+    account = standing.account
+    if account is None or not (account.is_metered or account.status is AccountStatus.SUSPENDED):
+        return None
+    today = local_day(instant, ZoneInfo(account.tz_name))
+    return lacking(account, standing.funds, services.worst_case(account), today)
+
+
+def hold_funds(services: Services, account: Account, attempt_id: str, instant: datetime) -> bool:
+    """Hold what the longest call could cost. False where the account cannot pay for it."""
+    today = local_day(instant, ZoneInfo(account.tz_name))
+    return services.store.funds.hold(account, attempt_id, services.worst_case(account), today)
+
+
+def charge(services: Services, attempt: Attempt) -> bool:
+    """Charge a call that is over, once its cost is known or is not waited for any more.
+
+    False where there is nothing to charge, yet or any more.
+    """
+    if not attempt.is_metered or not attempt.status.is_final:
+        return False
+    if attempt.status is AttemptState.RELEASED:
+        return services.store.funds.release(attempt.account_id, attempt.id)
+    if attempt.details_due is not None and not attempt.call.get("call_cost"):
+        return False  # it rang, and what it cost is still to come
+    account = services.store.accounts.get(attempt.account_id)
+    if account is None:
+        return False
+    cents = attempt.cost_cents
+    if not attempt.call.get("call_cost"):
+        cents = estimate(attempt.call, services.settings.cost_per_minute_cents)
+    price = price_of(account.plan, cents, int(attempt.call.get("duration_ms") or 0))
+    instant = services.clock.now()
+    entry = Entry(
+        id=f"call:{attempt.id}",
+        kind=EntryKind.CALL,
+        amount=Decimal(0) if account.plan is Plan.UNLIMITED else -price.units,
+        by="call",
+        at=instant,
+        attempt_id=attempt.id,
+        cents=cents,
+    )
+    today = local_day(instant, ZoneInfo(account.tz_name))
+    before = services.store.funds.charge(account.id, attempt.id, price, entry, today)
+    if before is None:
+        return False
+    if limit := crossed(account.alert_below, before.balance, before.balance + entry.amount):
+        log.warning("the balance fell below %s", limit, extra={"account_id": account.id})
+    return True
+
+
+def resume(services: Services, account_id: str) -> int:
+    """Go on with whom the account's money held, if it can pay for a call again. Returns how many."""
+    account = services.store.accounts.get(account_id)
+    if account is None:
+        return 0
+    today = local_day(services.clock.now(), ZoneInfo(account.tz_name))
+    funds = services.store.funds.of(account_id)
+    if lacking(account, funds, services.worst_case(account), today):
+        return 0
+    resumed = services.store.jobs.resume_account(account_id)
+    if resumed:
+        log.info("%d jobs go on", resumed, extra={"account_id": account_id})
+        services.nudges.dispatch()
+    return resumed
+
+
+def resume_all(services: Services) -> int:
+    """Every account whose jobs wait for money: perhaps it is a new day, or somebody topped up."""
+    return sum(resume(services, account_id) for account_id in services.store.jobs.accounts_suspended())
+
+
+def heal(services: Services) -> int:
+    """What crashes left: entries not in the ledger yet, and money held for calls that are over."""
+    store = services.store
+    healed = sum(store.funds.post_waiting(account_id) for account_id in store.funds.accounts_with_waiting())
+    for account_id, attempt_id in store.funds.holders():
+        attempt = store.attempts.get(attempt_id)
+        if attempt is not None:
+            healed += charge(services, attempt)
+        elif attempt_id not in store.pacing.open_attempts(services.settings.provider_key):
+            healed += store.funds.release(account_id, attempt_id)  # its owner died before reserving
+    return healed

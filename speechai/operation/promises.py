@@ -1,0 +1,83 @@
+"""Promises, from the words that the agent captured to dates and minor units; and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+
+from speechai.catalog.use_cases import UseCaseId
+from speechai.core.model import Attempt
+from speechai.core.outcomes import captured
+from speechai.core.promises import Flaw, Promise, check
+from speechai.core.variables import major_units
+from speechai.ingest.amounts import UnreadableError, parse_amount
+from speechai.ingest.dates import parse_date
+
+MAKES_PROMISES = frozenset({UseCaseId.DEBT_COLLECTION, UseCaseId.REMINDER})
+
+
+def read_promise(attempt: Attempt) -> Promise | None:
+    """What was promised on the attempt's call, checked; None where nothing was."""
+    said = captured(attempt.call)
+    if attempt.use_case not in MAKES_PROMISES or not (said.payment_date or said.payment_amount):
+        return None
+    currency = attempt.currency or "CLP"
+    return check(
+        _date(said.payment_date),
+        _amount(said.payment_amount, currency),
+        currency,
+        attempt.owed_minor,
+        attempt.person_day,
+    )
+
+
+def promise_fields(attempt: Attempt, instant: datetime) -> dict[str, Any]:
+    """What a job keeps of a promise: the documented fields hold only what is believed."""
+    promise = read_promise(attempt)
+    if promise is None:
+        return {}
+    said = captured(attempt.call)
+    fields: dict[str, Any] = {
+        "promise": {
+            "status": promise.state.value,
+            "due": promise.due.isoformat() if promise.due else None,
+            "amount_minor": promise.amount_minor,
+            "currency": promise.currency,
+            "flaws": [flaw.value for flaw in promise.flaws],
+            "said": {"date": said.payment_date, "amount": said.payment_amount},
+            "attempt_id": attempt.id,
+            "at": instant,
+        }
+    }
+    if promise.due:
+        fields["fecha_pago_cliente"] = promise.due.isoformat()
+    if promise.amount_minor is not None and promise.currency:
+        amount = major_units(promise.amount_minor, promise.currency)
+        whole = amount == amount.to_integral_value()
+        fields["monto_pago_cliente"] = int(amount) if whole else float(amount)
+    return fields
+
+
+def _date(text: str | None) -> date | Flaw:
+    if text is None:
+        return Flaw.NO_DATE
+    try:
+        return parse_date(text)
+    except UnreadableError:
+        return Flaw.UNREADABLE_DATE
+
+
+def _amount(text: str | None, currency: str) -> int | Flaw:
+    if text is None:
+        return Flaw.NO_AMOUNT
+    try:
+        amount = parse_amount(text, currency)
+    except UnreadableError as error:
+        return Flaw.ZERO if error.code == "amount_zero" else Flaw.UNREADABLE_AMOUNT
+    return amount.minor if amount.currency == currency else Flaw.UNREADABLE_AMOUNT
+
+
+def is_open(promise: Mapping[str, Any] | None) -> bool:
+    """Whether a job's promise is believed and still to be kept."""
+    return promise is not None and promise.get("status") in ("promised", "partly_kept")
