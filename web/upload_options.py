@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from speechai.catalog.accounts import DEFAULT_ACCOUNT
 from speechai.catalog.policies import DEFAULT_POLICY
 from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.operation.configuring import BatchEdit
 from speechai.operation.uploads import Language, UploadOptions
 from speechai.settings import parse_wave_times
 from web.language import translate
@@ -92,6 +93,44 @@ def read_options(given: Mapping[str, Any], *, created_by: str, language: Languag
     if reader.errors:
         raise BadOptionsError(reader.errors)
     return options
+
+
+EDITABLE = (
+    "name",
+    "policy",
+    "flow",
+    "wave_times",
+    "weekdays",
+    "daily_contacts",
+    "priority",
+    "agent_id",
+    "company",
+    "purpose",
+    "retries",
+)
+
+
+def read_edit(given: Mapping[str, Any], language: Language) -> BatchEdit:
+    """What an operator changes of a batch. Raises BadOptionsError with everything that is wrong."""
+    reader = OptionReader(given, language)
+    for name in set(given) - set(EDITABLE):
+        reader.errors[name] = translate(language, "option.choice", known=", ".join(EDITABLE))
+    wished = BatchEdit(
+        name=reader.text("name"),
+        policy=reader.text("policy"),
+        flow=reader.text("flow"),
+        wave_times=reader.wave_times("wave_times"),
+        weekdays=reader.weekdays("weekdays"),
+        daily_contacts=reader.count("daily_contacts", 1, MAX_CONTACTS),
+        priority=reader.count("priority", 1, MOST_PRIORITY),
+        agent_id=reader.text("agent_id"),
+        company=reader.text("company"),
+        purpose=reader.text("purpose"),
+        retries=reader.table("retries"),
+    )
+    if reader.errors:
+        raise BadOptionsError(reader.errors)
+    return wished
 
 
 class OptionReader:

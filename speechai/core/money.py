@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
@@ -67,15 +67,26 @@ def estimate(call: Mapping[str, Any], cents_per_minute: Decimal) -> Decimal:
 
 
 def lacking(account: Account, funds: Funds, price: Price, today: date) -> JobReason | None:
-    """What the account lacks for one more call of that price; None where it can pay."""
+    """What the account lacks for one more such call, whatever calls in flight hold; None: nothing."""
     if account.status is AccountStatus.SUSPENDED:
         return JobReason.ACCOUNT_SUSPENDED
-    if account.plan is not Plan.UNLIMITED and funds.balance - funds.held < price.units:
+    if account.plan is not Plan.UNLIMITED and funds.balance < price.units:
         return JobReason.NO_CREDIT
     budget = account.daily_budget_cents
-    if budget is not None and funds.spent_on(today) + funds.held_cents + price.cents > budget:
+    if budget is not None and funds.spent_on(today) + price.cents > budget:
         return JobReason.DAILY_BUDGET
     return None
+
+
+def is_tied_up(account: Account, funds: Funds, price: Price, today: date) -> bool:
+    """Whether calls in flight hold what one more would need: most of it comes back when they end."""
+    free = replace(
+        funds,
+        balance=funds.balance - funds.held,
+        spent_cents=funds.spent_on(today) + funds.held_cents,
+        day=today,
+    )
+    return lacking(account, free, price, today) is not None
 
 
 def crossed(thresholds: tuple[Decimal, ...], before: Decimal, after: Decimal) -> Decimal | None:

@@ -40,6 +40,7 @@ class Facts:
     do_not_call: str | None = None  # why nobody may call this person or number, if so
     registries: Mapping[str, datetime] = field(default_factory=dict)  # when each was last consulted
     lacking: JobReason | None = None  # what the account lacks for one more call
+    money_tied_up: bool = False  # calls in flight hold what one more would need
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,7 @@ def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
         _provider(book, facts),
         _policy_allowed(book, facts),
         *(_account(rule, reason, facts) for rule, reason in ACCOUNT_RULES.items()),
+        _money_in_flight(facts, instant),
         _phone(job),
         _attempts(job),
         _days(job, book.limits, facts, instant),
@@ -151,6 +153,12 @@ def _account(rule: str, reason: JobReason, facts: Facts) -> RuleResult:
     # No instant: a top-up, another budget or a new day of the account ends it, and then jobs resume.
     lacks = facts.lacking is reason
     return _result(rule, not lacks, _LACKING[rule] if lacks else "the account can pay", "account")
+
+
+def _money_in_flight(facts: Facts, instant: datetime) -> RuleResult:
+    tied = facts.money_tied_up and facts.lacking is None
+    detail = "calls in flight hold the rest of the money" if tied else "no call in flight holds it"
+    return _result("money_in_flight", not tied, detail, "account", instant + OPEN_CALL_RECHECK)
 
 
 _LACKING = {

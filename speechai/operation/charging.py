@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 
 from speechai.catalog.accounts import Account, AccountStatus, Plan
 from speechai.core.model import Attempt, local_day
-from speechai.core.money import EntryKind, crossed, estimate, lacking, price_of
+from speechai.core.money import EntryKind, crossed, estimate, is_tied_up, lacking, price_of
 from speechai.core.states import AttemptState, JobReason
 from speechai.operation.services import Services
 from speechai.store.funds import Entry
@@ -21,13 +21,14 @@ from speechai.store.standing import Standing
 log = logging.getLogger(__name__)
 
 
-def what_account_lacks(services: Services, standing: Standing, instant: datetime) -> JobReason | None:
-    """Why the batch's account cannot have one more call, or None."""
+def means(services: Services, standing: Standing, instant: datetime) -> tuple[JobReason | None, bool]:
+    """What the batch's account lacks for one more call, and whether calls in flight hold what it has."""
     account = standing.account
     if account is None or not (account.is_metered or account.status is AccountStatus.SUSPENDED):
-        return None
-    today = local_day(instant, ZoneInfo(account.tz_name))
-    return lacking(account, standing.funds, services.worst_case(account), today)
+        return None, False
+    today, price = local_day(instant, ZoneInfo(account.tz_name)), services.worst_case(account)
+    lacks = lacking(account, standing.funds, price, today)
+    return lacks, is_tied_up(account, standing.funds, price, today)
 
 
 def hold_funds(services: Services, account: Account, attempt_id: str, instant: datetime) -> bool:
@@ -70,6 +71,7 @@ def charge(services: Services, attempt: Attempt) -> bool:
         return False
     if limit := crossed(account.alert_below, before.balance, before.balance + entry.amount):
         log.warning("the balance fell below %s", limit, extra={"account_id": account.id})
+    services.nudges.dispatch()  # what was held beyond the price is free for the next call
     return True
 
 

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from datetime import datetime
 
-from speechai.operation.charging import what_account_lacks
+from speechai.operation.charging import means
 from speechai.operation.services import Services
 from speechai.settings import Settings
 from speechai.store.standing import Standing
@@ -109,9 +109,9 @@ def _may_dial(services: Services, standing: Standing, instant: datetime) -> bool
     """Whether dialing this batch now is not in vain for a reason that holds for all of it."""
     if standing.stopped_by is not None or standing.breaker.forbids(instant):
         return False
-    lacks = what_account_lacks(services, standing, instant)
+    lacks, tied_up = means(services, standing, instant)
     if lacks is None:
-        return True
+        return not tied_up
     suspended = services.store.jobs.suspend_due(standing.batch.id, lacks, instant)
     if suspended:
         extra = {"batch_id": standing.batch.id, "account_id": standing.batch.account_id}

@@ -38,9 +38,14 @@ def scopes_of(batch: Batch) -> list[str]:
     return [*own, MARKETING] if batch.use_case is UseCaseId.MARKETING else own
 
 
-def reason_against(services: Services, job: Job, batch: Batch) -> str | None:
-    """Why nobody may call the job's person or next number, or None."""
-    entry = services.store.do_not_call.about(job.person_id, job.next_phone or "", scopes_of(batch))
+def reasons_against(services: Services, jobs: Sequence[Job], batch: Batch) -> list[str | None]:
+    """Of each job, why nobody may call its person or next number, or None."""
+    keys = [key for job in jobs for key in (job.person_id, job.next_phone or "")]
+    entries = services.store.do_not_call.about(keys, scopes_of(batch))
+    return [_reason(entries.get(job.person_id) or entries.get(job.next_phone or "")) for job in jobs]
+
+
+def _reason(entry: Mapping[str, Any] | None) -> str | None:
     return f"{entry['reason']} since {entry['at']:%Y-%m-%d}, for {entry['scope']}" if entry else None
 
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import datetime, timedelta
 
-from speechai.core.rules import judge
 from speechai.core.states import BatchState, JobReason, JobState
-from speechai.operation.judging import gather_facts
 from speechai.operation.services import Services
 from speechai.operation.settling import complete_batch_if_over
 from speechai.store.database import Document, decimal_of
@@ -45,6 +43,9 @@ _HIDDEN_ATTEMPT = frozenset(
 )
 
 
+LATEST_CALLBACK = timedelta(days=60)
+
+
 class JobNotFoundError(LookupError):
     """There is no such job."""
 
@@ -80,30 +81,6 @@ def _attempt(document: Document) -> Document:
     return {**shown, "cost_cents": float(decimal_of(document.get("cost_cents")))}
 
 
-def eligibility(services: Services, job_id: str) -> dict[str, Any]:
-    """What the dialer itself would decide about the job now, rule by rule."""
-    job = services.store.jobs.get(job_id)
-    standing = services.store.standing.of(job.batch_id) if job else None
-    if job is None or standing is None:
-        raise JobNotFoundError(job_id)
-    instant, book = services.clock.now(), services.rulebook(standing)
-    verdict = judge(job, book, gather_facts(services, job, standing, book, instant), instant)
-    return {
-        "allowed": verdict.allowed,
-        "next_allowed_at": verdict.next_allowed_at,
-        "rules": [
-            {
-                "rule": rule.rule,
-                "allowed": rule.allowed,
-                "detail": rule.detail,
-                "source": rule.source,
-                "until": rule.until,
-            }
-            for rule in verdict.rules
-        ],
-    }
-
-
 def retry(services: Services, job_id: str, by: str) -> Document:
     """Call again: a pending job as soon as the rules allow, a final one by a recorded reopening."""
     job = services.store.jobs.get(job_id)
@@ -121,6 +98,25 @@ def retry(services: Services, job_id: str, by: str) -> Document:
         if batch and batch.status is BatchState.COMPLETED:
             services.store.batches.move(batch.id, BatchState.RUNNING, {"active_since": instant})
     else:
+        raise JobRefusedError(f"the job is {job.status.value}")
+    services.nudges.dispatch()
+    return view(services, job_id)
+
+
+def call_back(services: Services, job_id: str, at: datetime, by: str) -> Document:
+    """Call at an hour that the person agreed with an operator, or at the next legal moment after it.
+
+    A final job is reopened, on record. Raises JobNotFoundError, JobRefusedError.
+    """
+    job = services.store.jobs.get(job_id)
+    if job is None:
+        raise JobNotFoundError(job_id)
+    instant = services.clock.now()
+    if at > instant + LATEST_CALLBACK:
+        raise JobRefusedError("a callback is within 60 days")
+    if job.status.is_final:
+        retry(services, job_id, by)
+    if not services.store.jobs.call_back(job_id, max(at, instant), by, instant):
         raise JobRefusedError(f"the job is {job.status.value}")
     services.nudges.dispatch()
     return view(services, job_id)

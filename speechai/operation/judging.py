@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from datetime import date, datetime
 
 from speechai.core.model import Job, Rulebook, days_without_answer, local_day, zone_of_number
 from speechai.core.next_step import SUSPENSION, Step
 from speechai.core.rules import ACCOUNT_RULES, OPEN_CALL_RECHECK, Facts, Verdict
 from speechai.core.states import JobReason, JobState
-from speechai.operation.charging import what_account_lacks
-from speechai.operation.do_not_call import reason_against
+from speechai.operation.charging import means
+from speechai.operation.do_not_call import reasons_against
 from speechai.operation.services import Services
 from speechai.operation.settling import complete_batch_if_over
+from speechai.store.attempts import Wanted
 from speechai.store.standing import Standing
 
 log = logging.getLogger(__name__)
@@ -21,31 +23,52 @@ log = logging.getLogger(__name__)
 def gather_facts(
     services: Services, job: Job, standing: Standing, book: Rulebook, instant: datetime
 ) -> Facts:
-    """What the rules need to know of the world, read now."""
+    """What the rules need to know of the world about one job, read now."""
+    return facts_of(services, [job], standing, book, instant)[0]
+
+
+def facts_of(
+    services: Services, jobs: Sequence[Job], standing: Standing, book: Rulebook, instant: datetime
+) -> list[Facts]:
+    """The same for many jobs of one batch: as many reads as for one."""
     store, settings, batch = services.store, services.settings, standing.batch
     today = local_day(instant, batch.zone)
-    number, policy = job.next_phone or "", book.policy
-    return Facts(
-        provider=settings.provider_key,
-        provider_is_local=settings.provider_is_local,
-        stopped_by=standing.stopped_by,
-        breaker=standing.breaker,
-        taken=store.attempts.taken(
-            job.person_id,
-            local_day(instant, job.zone),
-            number_key(number, standing),
-            number_day(number, job, instant),
-            look_back_days=policy.looks_back_days,
-        ),
-        days_without_answer=frozenset(days_without_answer(store.attempts.of_job(job.id)))
-        if job.attempts
-        else frozenset(),
-        do_not_call=reason_against(services, job, batch),
-        registries=store.do_not_call.registries() if policy.registries else {},
-        has_group_place=job.group_date == today
-        or store.batches.group_size(batch.id, today) < batch.daily_contacts,
-        lacking=what_account_lacks(services, standing, instant),
+    taken = store.attempts.taken_of(
+        [
+            Wanted(
+                job.person_id,
+                local_day(instant, job.zone),
+                number_key(job.next_phone or "", standing),
+                number_day(job.next_phone or "", job, instant),
+            )
+            for job in jobs
+        ],
+        look_back_days=book.policy.looks_back_days,
     )
+    called = store.attempts.days_of_jobs([job.id for job in jobs if job.attempts])
+    against = reasons_against(services, jobs, batch)
+    registries = store.do_not_call.registries() if book.policy.registries else {}
+    has_room = (
+        all(job.group_date == today for job in jobs)
+        or store.batches.group_size(batch.id, today) < batch.daily_contacts
+    )
+    lacks, tied_up = means(services, standing, instant)
+    return [
+        Facts(
+            provider=settings.provider_key,
+            provider_is_local=settings.provider_is_local,
+            stopped_by=standing.stopped_by,
+            breaker=standing.breaker,
+            taken=taken_of_it,
+            days_without_answer=frozenset(days_without_answer(called.get(job.id, []))),
+            do_not_call=why_not,
+            registries=registries,
+            has_group_place=job.group_date == today or has_room,
+            lacking=lacks,
+            money_tied_up=tied_up,
+        )
+        for job, taken_of_it, why_not in zip(jobs, taken, against, strict=True)
+    ]
 
 
 def number_key(number: str, standing: Standing) -> str:
@@ -56,6 +79,9 @@ def number_key(number: str, standing: Standing) -> str:
 def number_day(number: str, job: Job, instant: datetime) -> date:
     """The local date on which a call to the number counts for the number."""
     return local_day(instant, zone_of_number(number, job.zone))
+
+
+_OF_THE_BATCH = {"kill_switch", "outage", "batch_state", "money_in_flight"}
 
 
 def hold(services: Services, job: Job, book: Rulebook, verdict: Verdict, instant: datetime) -> bool:
@@ -83,7 +109,7 @@ def hold(services: Services, job: Job, book: Rulebook, verdict: Verdict, instant
             next_phone=job.next_phone,
         )
         jobs.apply(job.id, step, instant, attempt_id=None, attempts=job.attempts)
-    elif "not_before" in names or names & {"kill_switch", "outage", "batch_state"}:
+    elif "not_before" in names or names & _OF_THE_BATCH:
         jobs.take_back(job.id)  # its own time, or its batch's, will come
         return False
     else:

@@ -35,6 +35,7 @@ _ITS_OWN = {
     "min_gap",
     "credit",
     "budget",
+    "money_in_flight",
 }
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, time
-from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from speechai.catalog.accounts import DEFAULT_ACCOUNT, Account
@@ -22,6 +21,7 @@ from speechai.ingest import Contact, FileError, ParsedFile, read_contacts
 from speechai.ingest.messages import Language
 from speechai.operation import batches
 from speechai.operation.batches import Start
+from speechai.operation.chunks import chunks
 from speechai.operation.configuring import (
     RefusedOptionError,
     check_rules,
@@ -214,7 +214,7 @@ def _plan(
     plan = _Plan(warnings=list(parsed.warnings))
     for row in parsed.rejected:
         plan.rejected.append({"row": row.row, "column": row.column, "value": row.value, "error": row.error})
-    for chunk in _chunks(parsed.contacts):
+    for chunk in chunks(parsed.contacts, CHUNK):
         active: dict[str, str] = {}
         if options.duplicates != "allow":
             people = [contact.person_id for contact in chunk]
@@ -257,12 +257,12 @@ def _result(batch_id: str | None, parsed: ParsedFile, plan: _Plan, *, preview: b
 
 
 def _write(services: Services, batch_id: str, account: Account, plan: _Plan, instant: datetime) -> None:
-    for chunk in _chunks(plan.update):
+    for chunk in chunks(plan.update, CHUNK):
         ended = services.store.jobs.replace_debts({job: contact.debt for job, contact in chunk}, instant)
         # Active when the plan was made, final by now: a job of their own, like anybody who is called anew.
         plan.create += [contact for job, contact in chunk if job in ended]
     max_attempts = attempts_allowed(services)
-    for documents in _chunks(_documents(batch_id, account, plan.create, max_attempts, instant)):
+    for documents in chunks(_documents(batch_id, account, plan.create, max_attempts, instant), CHUNK):
         services.store.jobs.insert_many(documents)
 
 
@@ -336,16 +336,6 @@ def _batch(
         instant=instant,
         file=file,
     )
-
-
-_T = TypeVar("_T")
-
-
-def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
-    """The items in lists of CHUNK."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, CHUNK)):
-        yield chunk
 
 
 def _sha256(path: Path) -> str:

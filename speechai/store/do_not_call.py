@@ -32,15 +32,12 @@ class DoNotCallRepository:
         )
         return added + again.modified_count
 
-    def about(self, person_id: str, number: str, scopes: Sequence[str]) -> Document | None:
-        """An entry in force about the person or the number, in one of the scopes."""
-        return self._entries.find_one(
-            {
-                "key": {"$in": [person_id, number]},
-                "in_force": True,
-                "scope": {"$in": list(scopes)},
-            }
+    def about(self, keys: Sequence[str], scopes: Sequence[str]) -> dict[str, Document]:
+        """The entries in force about these people and numbers in one of the scopes, by key."""
+        found = self._entries.find(
+            {"key": {"$in": list(keys)}, "in_force": True, "scope": {"$in": list(scopes)}}
         )
+        return {row["key"]: row for row in found}
 
     def undo(self, entry_id: str, by: str, why: str, instant: datetime) -> bool:
         """Take an entry out of force, on record. False where none is in force."""

@@ -134,6 +134,12 @@ class JobRepository:
         ).sort("created_at", ASCENDING)
         return {row["person_id"]: row["_id"] for row in found}
 
+    def active(self, batch_id: str) -> Iterator[Job]:
+        """Every job of the batch that is not final, one at a time."""
+        found = self._jobs.find({"batch_id": batch_id, "status": {"$in": ACTIVE}})
+        for document in found.sort("_id", ASCENDING):
+            yield _job(document)
+
     def export(self, batch_id: str) -> Iterator[Document]:
         """Every job of a batch, in order, one at a time."""
         yield from self._jobs.find({"batch_id": batch_id}).sort("_id", ASCENDING)
@@ -439,6 +445,25 @@ class JobRepository:
                         "released_until": None,
                         "updated_at": instant,
                     }
+                },
+            ).modified_count
+            == 1
+        )
+
+    def call_back(self, job_id: str, at: datetime, by: str, instant: datetime) -> bool:
+        """An operator agreed an hour with the person: due then, ahead of the waves."""
+        return (
+            self._jobs.update_one(
+                {"_id": job_id, "status": JobState.PENDING.value},
+                {
+                    "$set": {
+                        "next_attempt_at": at,
+                        "exact": True,
+                        "waiting_for": None,
+                        "released_until": None,
+                        "updated_at": instant,
+                    },
+                    "$push": {"callbacks": {"at": instant, "by": by, "for": at}},
                 },
             ).modified_count
             == 1

@@ -7,12 +7,15 @@ from typing import Any
 
 from flask import request
 
-from speechai.operation import batches, reports
+from speechai.operation import batches, eligibility, reports
 from speechai.operation.batches import BatchNotFoundError, MoveRefusedError
+from speechai.operation.configuring import NotEditableError, RefusedOptionError, edit
 from web.api.blueprint import blueprint, cursor_of_query, json_body, limit_of_query, page_of
+from web.auth import caller
 from web.context import services
-from web.language import text
+from web.language import current, text
 from web.problems import ProblemError
+from web.upload_options import BadOptionsError, read_edit
 
 
 @blueprint.get("/batches")
@@ -67,6 +70,34 @@ def rejected_rows(batch_id: str) -> dict[str, Any]:
     shown, cursor = page_of(rows, limit, "row")
     items = [{name: value for name, value in row.items() if name != "batch_id"} for row in shown]
     return {"items": items, "next_cursor": None if cursor is None else str(cursor)}
+
+
+@blueprint.patch("/batches/<batch_id>")
+def edit_batch(batch_id: str) -> dict[str, Any]:
+    """Change what is given; the next call obeys."""
+    made = services()
+
+    def _edit() -> dict[str, Any]:
+        try:
+            wished = read_edit(json_body(), current())
+            edit(made, batch_id, wished, caller(), current())
+        except BadOptionsError as error:
+            raise ProblemError(422, str(error), errors=error.errors) from error
+        except RefusedOptionError as error:
+            raise ProblemError(422, error.message, field=error.field) from error
+        except NotEditableError:
+            raise ProblemError(409, text("batch.over")) from None
+        except LookupError:
+            raise _no_batch() from None
+        return batches.view(made, batch_id)
+
+    return _found(_edit)
+
+
+@blueprint.get("/batches/<batch_id>/eligibility")
+def batch_eligibility(batch_id: str) -> dict[str, Any]:
+    """The waterfall: how many jobs are held by which rule, and until when."""
+    return _found(lambda: eligibility.of_batch(services(), batch_id))
 
 
 @blueprint.get("/reports/batches/<batch_id>")

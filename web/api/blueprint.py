@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, request
@@ -35,6 +36,17 @@ def page_of(documents: Sequence[dict[str, Any]], limit: int, key: str) -> tuple[
     """The page's documents and the next cursor, from one document more than the page holds."""
     shown = list(documents[:limit])
     return shown, shown[-1][key] if len(documents) > limit else None
+
+
+def instant_of(value: Any) -> datetime:
+    """An instant as ISO 8601 with its offset."""
+    try:
+        instant = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    except ValueError:
+        instant = None
+    if instant is None or instant.tzinfo is None:
+        raise ProblemError(422, text("option.instant"), field="at")
+    return instant.astimezone(UTC)
 
 
 def json_body() -> dict[str, Any]:

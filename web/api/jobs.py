@@ -8,9 +8,16 @@ from typing import Any
 from flask import request
 
 from speechai.core.states import JobState
-from speechai.operation import jobs
+from speechai.operation import eligibility, jobs
 from speechai.operation.jobs import JobNotFoundError, JobRefusedError
-from web.api.blueprint import blueprint, cursor_of_query, limit_of_query, page_of
+from web.api.blueprint import (
+    blueprint,
+    cursor_of_query,
+    instant_of,
+    json_body,
+    limit_of_query,
+    page_of,
+)
 from web.auth import caller
 from web.context import services
 from web.language import text
@@ -52,7 +59,20 @@ def cancel_job(job_id: str) -> dict[str, Any]:
 @blueprint.get("/jobs/<job_id>/eligibility")
 def job_eligibility(job_id: str) -> dict[str, Any]:
     """What the dialer itself would decide now, rule by rule."""
-    return _found(lambda: jobs.eligibility(services(), job_id))
+    return _found(lambda: eligibility.of_job(services(), job_id))
+
+
+@blueprint.get("/jobs/<job_id>/preview")
+def job_preview(job_id: str) -> dict[str, Any]:
+    """What the agent would be told if it called now."""
+    return _found(lambda: eligibility.preview(services(), job_id))
+
+
+@blueprint.post("/jobs/<job_id>/callback")
+def job_callback(job_id: str) -> dict[str, Any]:
+    """Call at the agreed hour, `{"at": "2026-11-24T10:30:00-03:00"}`, or the next legal moment after it."""
+    at = instant_of(json_body().get("at"))
+    return _found(lambda: jobs.call_back(services(), job_id, at, caller()))
 
 
 def status_of_query() -> JobState | None:

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from speechai.catalog.use_cases import Country
 from speechai.core.model import ZONE_OF_COUNTRY
 from speechai.core.states import JobState
+from speechai.operation import eligibility
 from speechai.operation import jobs as operation
 from speechai.operation.jobs import JobNotFoundError, JobRefusedError
 from web.auth import caller
@@ -29,7 +30,7 @@ def job(job_id: str) -> str:
     made = services()
     try:
         found = operation.view(made, job_id)
-        verdict = operation.eligibility(made, job_id)
+        verdict = eligibility.of_job(made, job_id)
     except JobNotFoundError:
         raise _no_job() from None
     batch = made.store.batches.document(found["batch_id"]) or {}

@@ -26,6 +26,13 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "http.json": ("El cuerpo debe ser un objeto JSON.", "The body must be a JSON object."),
     "http.no_batch": ("No existe esa campaña.", "There is no such batch."),
+    "batch.over": (
+        "La campaña ya terminó: no se puede cambiar.",
+        "The batch is over: it cannot be changed.",
+    ),
+    "http.no_account": ("No existe esa cuenta.", "There is no such account."),
+    "http.no_person": ("No se conoce a esa persona.", "There is no such person."),
+    "account.exists": ("Ya existe la cuenta «{account}».", "There is an account “{account}” already."),
     "http.no_job": ("No existe ese contacto.", "There is no such job."),
     "do_not_call.entries": (
         "`entries` debe ser una lista de a lo más {most} objetos.",
@@ -42,6 +49,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "option.count": (
         "Debe ser un número entero de {least} a {most}.",
         "Must be a whole number from {least} to {most}.",
+    ),
+    "option.instant": (
+        "Debe ser un instante con su zona, como 2026-11-24T10:30:00-03:00.",
+        "Must be an instant with its offset, such as 2026-11-24T10:30:00-03:00.",
     ),
     "option.object": ("Debe ser un objeto JSON.", "Must be a JSON object."),
     "option.weekdays": (

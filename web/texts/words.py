@@ -108,6 +108,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "rule.account": ("Cuenta", "Account"),
     "rule.credit": ("Saldo", "Balance"),
     "rule.budget": ("Presupuesto del día", "Budget of the day"),
+    "rule.money_in_flight": ("Dinero en llamadas en curso", "Money in calls in flight"),
     "rule.phone": ("Números que sirven", "Usable numbers"),
     "rule.max_attempts": ("Llamadas en total", "Calls in all"),
     "rule.days_without_answer": ("Días sin respuesta", "Days without an answer"),

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from speechai.core.states import AttemptState
-from speechai.operation import batches, dialing, jobs, settling
+from speechai.operation import batches, dialing, eligibility, jobs, settling
 from speechai.operation.placing import DialResult
 from speechai.operation.recovery import sweep
 from speechai.operation.settling import Told
@@ -406,7 +406,7 @@ def test_a_rehearsed_batch_is_never_dialed_for_real(services, make, worker, prov
 def test_eligibility_is_what_the_dialer_would_decide(services, worker):
     add_batch(services, policy="house", start="next_wave")
     services.clock.set(MONDAY_NOON + timedelta(hours=9))
-    answer = jobs.eligibility(services, job_id())
+    answer = eligibility.of_job(services, job_id())
     assert answer["allowed"] is False
     assert {rule["rule"] for rule in answer["rules"] if not rule["allowed"]} == {"window"}
 

@@ -82,6 +82,7 @@ def test_every_sentence_of_the_rules_reads_in_spanish() -> None:
             taken=Taken(person_open=True),
             has_group_place=False,
             lacking=JobReason.NO_CREDIT,
+            money_tied_up=True,
         ),
         MONDAY_NOON,
     )
@@ -92,9 +93,10 @@ def test_every_sentence_of_the_rules_reads_in_spanish() -> None:
     unread = judge(
         a_job(), a_rulebook("ar-marketing", use_case=UseCaseId.MARKETING), some_facts(), MONDAY_NOON
     )
+    tied = judge(a_job(), a_rulebook(), some_facts(money_tied_up=True), MONDAY_NOON)
     night = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON.replace(hour=4))
     christmas = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON.replace(month=12, day=25))
-    for verdict in (open_now, closed, night, christmas, marketing, unread):
+    for verdict in (open_now, closed, night, christmas, marketing, unread, tied):
         for rule in verdict.rules:
             assert detail_in("es", rule.detail) != rule.detail, rule.detail
             assert detail_in("en", rule.detail) == rule.detail
