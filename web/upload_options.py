@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from datetime import time
+from datetime import date, time
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -216,6 +216,17 @@ class OptionReader:
             self._wrong(name, "weekdays")
             return None
         return frozenset(int(part) for part in parts)
+
+    def day(self, name: str) -> date | None:
+        """A calendar date as 2026-11-30."""
+        value = self.text(name)
+        if value is None:
+            return None
+        try:
+            return date.fromisoformat(value)
+        except ValueError:
+            self._wrong(name, "day")
+            return None
 
     def table(self, name: str) -> dict[str, Any] | None:
         """A JSON object, as itself or as its text."""

@@ -147,6 +147,12 @@ def major_units(minor: int, currency: str) -> Decimal:
     return Decimal(minor).scaleb(-MINOR_DIGITS.get(currency, 2))
 
 
+def plain_amount(minor: int, currency: str) -> int | float:
+    """The amount in the currency's own unit as documents keep it: whole where it is whole."""
+    amount = major_units(minor, currency)
+    return int(amount) if amount == amount.to_integral_value() else float(amount)
+
+
 def amount_text(minor: int, currency: str) -> str:
     """The amount in plain digits: "104050" for pesos, "1234.50" where there are cents."""
     amount = major_units(minor, currency)

@@ -2,7 +2,7 @@
 
 from speechai.ingest.contacts import Contact, Debt, FileError, ParsedFile, Rejection
 from speechai.ingest.limits import Limits
-from speechai.ingest.reader import ReaderCrashedError, read_contacts
+from speechai.ingest.reader import PlainTable, ReaderCrashedError, read_contacts, read_table
 
 __all__ = [
     "Contact",
@@ -10,7 +10,9 @@ __all__ = [
     "FileError",
     "Limits",
     "ParsedFile",
+    "PlainTable",
     "ReaderCrashedError",
     "Rejection",
     "read_contacts",
+    "read_table",
 ]

@@ -9,17 +9,36 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 from speechai.catalog.use_cases import MINOR_DIGITS, Country, UseCaseId
+from speechai.ingest.columns import normalise
 from speechai.ingest.contacts import FileError, ParsedFile
 from speechai.ingest.limits import Limits
 from speechai.ingest.messages import Language, file_error
 from speechai.ingest.packing import load, unpack
 
 _ROOT = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True)
+class PlainTable:
+    """A list's header and its rows, each with its number in the file."""
+
+    headers: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[str, ...]], ...]
+
+    def columns(self, names: Mapping[str, frozenset[str]]) -> dict[str, int]:
+        """Where each named column is, by its header regardless of case, accents and punctuation."""
+        found: dict[str, int] = {}
+        for index, header in enumerate(self.headers):
+            name = next((name for name, known in names.items() if normalise(header) in known), None)
+            if name is not None:
+                found.setdefault(name, index)
+        return found
 
 
 class ReaderCrashedError(RuntimeError):
@@ -45,18 +64,45 @@ def read_contacts(
     """
     if currency is not None and currency not in MINOR_DIGITS:
         raise ValueError(f"unknown currency {currency!r}")
-    limits = limits or Limits()
-    request = {
-        "path": str(path.resolve()),
-        "filename": filename,
-        "use_case": use_case.value if use_case else None,
-        "country": country.value,
-        "mapping": dict(mapping) if mapping else None,
-        "currency": currency,
-        "language": language,
-        "today": today.isoformat(),
-        "limits": asdict(limits),
-    }
+    return unpack(
+        _read(
+            path,
+            limits or Limits(),
+            language,
+            contacts=True,
+            filename=filename,
+            use_case=use_case.value if use_case else None,
+            country=country.value,
+            mapping=dict(mapping) if mapping else None,
+            currency=currency,
+            today=today.isoformat(),
+        )
+    )
+
+
+def read_table(path: Path, *, language: Language = "es", limits: Limits | None = None) -> PlainTable:
+    """Any other list that somebody uploads, as texts: payments, people not to be called. Or FileError.
+
+    Read under the same bounds as contacts.
+    """
+    headers, rows = _read(
+        path,
+        limits or Limits(),
+        language,
+        contacts=False,
+        filename=path.name,
+        use_case=None,
+        country=Country.CL.value,
+        mapping=None,
+        currency=None,
+        today="2000-01-01",
+    )
+    return PlainTable(tuple(headers), tuple((number, tuple(cells)) for number, cells in rows))
+
+
+def _read(path: Path, limits: Limits, language: Language, **asked: Any) -> Any:
+    """What the worker makes of the file; FileError where it cannot."""
+    request = {"path": str(path.resolve()), "language": language, "limits": asdict(limits), **asked}
     try:
         done = subprocess.run(
             [sys.executable, "-m", "speechai.ingest.worker"],
@@ -74,7 +120,7 @@ def read_contacts(
     return _taken(done.stdout)
 
 
-def _taken(answer: bytes) -> ParsedFile:
+def _taken(answer: bytes) -> Any:
     try:
         kind, *rest = load(answer)
     except (pickle.UnpicklingError, EOFError, ValueError) as error:
@@ -83,7 +129,7 @@ def _taken(answer: bytes) -> ParsedFile:
         raise FileError(*rest)
     if kind != "parsed":
         raise ReaderCrashedError(f"the worker failed: {rest[0]}")
-    return unpack(rest[0])
+    return rest[0]
 
 
 def _refusal(code: int, limits: Limits, language: Language) -> Exception:

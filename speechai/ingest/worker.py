@@ -22,7 +22,7 @@ from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.ingest import archive, columns, rows, sheet
 from speechai.ingest.contacts import FileError
 from speechai.ingest.limits import Limits
-from speechai.ingest.messages import file_error, say, shorten
+from speechai.ingest.messages import Language, file_error, say, shorten
 from speechai.ingest.packing import Packed
 
 _EXTENSIONS = {
@@ -42,6 +42,19 @@ def parse(path: Path, filename: str, mapping: dict[str, str] | None, request: ro
         table.warnings.append(say("wrong_extension", language, name=shorten(filename), kind=kind.value))
     found = columns.resolve(table.headers, request.country, mapping, language)
     return rows.gather(table, found, rows.choose_use_case(found, request), request)
+
+
+def plain_table(path: Path, language: Language, limits: Limits) -> tuple[list[str], list[tuple[int, Any]]]:
+    """A list that is no contacts: its header, and its rows as texts with their numbers."""
+    table = sheet.open_table(path, archive.inspect(path, limits, language), None, limits, language)
+    found: list[tuple[int, Any]] = []
+    for number, cells in table.rows:
+        texts = tuple(rows.cell_text(cell) for cell in cells)
+        if any(texts):
+            if len(found) >= limits.rows:
+                raise file_error("too_many_rows", language, limit=limits.rows)
+            found.append((number, texts))
+    return table.headers, found
 
 
 def main() -> None:
@@ -76,7 +89,9 @@ def _answer(asked: dict[str, Any], limits: Limits) -> tuple[Any, ...]:
         limits=limits,
     )
     try:
-        return ("parsed", parse(Path(asked["path"]), asked["filename"], asked["mapping"], request))
+        if asked["contacts"]:
+            return ("parsed", parse(Path(asked["path"]), asked["filename"], asked["mapping"], request))
+        return ("parsed", plain_table(Path(asked["path"]), request.language, limits))
     except FileError as error:
         return ("file_error", error.code, error.message)
     except MemoryError:

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import Attempt, Batch, Job
+from speechai.ingest import FileError, read_table
 from speechai.ingest.amounts import UnreadableError
 from speechai.ingest.documents import parse_document
+from speechai.ingest.messages import Language
 from speechai.ingest.phones import parse_phones
 from speechai.operation.services import Services
 
@@ -63,6 +66,31 @@ def add(
     keys = [_key(index, entry) for index, entry in enumerate(entries)]
     added = _add(services, keys, scope, {"reason": reason, "source": "list", "by": by})
     return {"given": len(keys), "added": added}
+
+
+def entries_of_file(path: Path, country: str, language: Language) -> list[dict[str, str]]:
+    """The entries of a list as a file: a column of numbers, of documents, or both. Raises FileError."""
+    table = read_table(path, language=language)
+    places = table.columns(COLUMNS)
+    if not places:
+        raise FileError("columns", _NO_COLUMN[language])
+    entries = []
+    for _, cells in table.rows:
+        entry = {name: cells[at] for name, at in places.items() if at < len(cells) and cells[at]}
+        if "document" in entry:
+            entry.pop("number", None)  # the person, whatever the number
+        entries.append({**entry, "country": country})
+    return entries
+
+
+COLUMNS = {
+    "number": frozenset({"telefono", "fono", "numero", "celular", "movil", "phone", "number"}),
+    "document": frozenset({"rut", "run", "dni", "cuit", "cuil", "documento", "document"}),
+}
+_NO_COLUMN: dict[Language, str] = {
+    "es": "El archivo necesita una columna «teléfono» o «RUT» / «DNI».",
+    "en": "The file needs a column “phone” or “RUT” / “DNI”.",
+}
 
 
 def consult(

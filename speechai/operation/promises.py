@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Any
 
@@ -10,7 +9,7 @@ from speechai.catalog.use_cases import UseCaseId
 from speechai.core.model import Attempt
 from speechai.core.outcomes import captured
 from speechai.core.promises import Flaw, Promise, check
-from speechai.core.variables import major_units
+from speechai.core.variables import plain_amount
 from speechai.ingest.amounts import UnreadableError, parse_amount
 from speechai.ingest.dates import parse_date
 
@@ -53,9 +52,7 @@ def promise_fields(attempt: Attempt, instant: datetime) -> dict[str, Any]:
     if promise.due:
         fields["fecha_pago_cliente"] = promise.due.isoformat()
     if promise.amount_minor is not None and promise.currency:
-        amount = major_units(promise.amount_minor, promise.currency)
-        whole = amount == amount.to_integral_value()
-        fields["monto_pago_cliente"] = int(amount) if whole else float(amount)
+        fields["monto_pago_cliente"] = plain_amount(promise.amount_minor, promise.currency)
     return fields
 
 
@@ -76,8 +73,3 @@ def _amount(text: str | None, currency: str) -> int | Flaw:
     except UnreadableError as error:
         return Flaw.ZERO if error.code == "amount_zero" else Flaw.UNREADABLE_AMOUNT
     return amount.minor if amount.currency == currency else Flaw.UNREADABLE_AMOUNT
-
-
-def is_open(promise: Mapping[str, Any] | None) -> bool:
-    """Whether a job's promise is believed and still to be kept."""
-    return promise is not None and promise.get("status") in ("promised", "partly_kept")

@@ -12,8 +12,10 @@ from datetime import timedelta
 from speechai.core.states import AttemptState
 from speechai.operation.charging import heal, resume_all
 from speechai.operation.dispatching import dispatch
+from speechai.operation.evidence import link_all
 from speechai.operation.following import look_in_pages
 from speechai.operation.pacing import ask_for_limit
+from speechai.operation.persons import join_again
 from speechai.operation.placing import give_back, note_unknown
 from speechai.operation.reconciling import reconcile
 from speechai.operation.services import Services
@@ -38,6 +40,8 @@ def sweep(services: Services) -> dict[str, int]:
         "slots": _leaked_slots,
         "limit": _limit_of_the_provider,
         "money": heal,
+        "joins": join_again,
+        "evidence": link_all,
         "resumed": resume_all,
         "suspended": lambda services: services.store.jobs.resume_suspended(services.clock.now()),
         "waves": _unfinished_waves,

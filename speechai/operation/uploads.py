@@ -30,6 +30,7 @@ from speechai.operation.configuring import (
     require_policy,
 )
 from speechai.operation.legal_warnings import legal_warnings
+from speechai.operation.persons import identified, join_histories
 from speechai.operation.services import Services
 from speechai.store.batches import batch_document
 from speechai.store.jobs import job_document
@@ -214,7 +215,10 @@ def _plan(
     plan = _Plan(warnings=list(parsed.warnings))
     for row in parsed.rejected:
         plan.rejected.append({"row": row.row, "column": row.column, "value": row.value, "error": row.error})
-    for chunk in chunks(parsed.contacts, CHUNK):
+    for read in chunks(parsed.contacts, CHUNK):
+        chunk = identified(services, account, read)
+        if not options.dry_run:
+            join_histories(services, account, chunk, options.created_by)
         active: dict[str, str] = {}
         if options.duplicates != "allow":
             people = [contact.person_id for contact in chunk]

@@ -11,10 +11,13 @@ from speechai.store.batches import BatchRepository, WaveRepository
 from speechai.store.breakers import BreakerRepository
 from speechai.store.database import Db, PyMongoError, connect
 from speechai.store.do_not_call import DoNotCallRepository
+from speechai.store.evidence import EvidenceRepository
 from speechai.store.funds import FundsRepository
 from speechai.store.indexes import ensure_indexes
 from speechai.store.jobs import JobRepository
 from speechai.store.pacing import PacingRepository
+from speechai.store.payments import PaymentRepository
+from speechai.store.persons import PersonRepository
 from speechai.store.standing import StandingRepository
 from speechai.store.stops import StopRepository
 from speechai.store.uploads import UploadRepository
@@ -39,6 +42,9 @@ class Store:
     do_not_call: DoNotCallRepository
     accounts: AccountRepository
     funds: FundsRepository
+    persons: PersonRepository
+    payments: PaymentRepository
+    evidence: EvidenceRepository
     users: UserRepository
     api_keys: ApiKeyRepository
     uploads: UploadRepository
@@ -69,6 +75,9 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         do_not_call=DoNotCallRepository(db),
         accounts=AccountRepository(db),
         funds=FundsRepository(db),
+        persons=PersonRepository(db, jobs, logs),
+        payments=PaymentRepository(db, jobs),
+        evidence=EvidenceRepository(db, logs),
         users=UserRepository(db),
         api_keys=ApiKeyRepository(db),
         uploads=UploadRepository(db),

@@ -559,6 +559,7 @@ def _reserved_document(wanted: Reservation, person_place: int, number_place: int
         "use_case": wanted.use_case,
         "owed": wanted.owed,
         "is_metered": wanted.is_metered,
+        "unlinked": True,  # no link in the chain of evidence yet
         "worker_id": wanted.worker,
         "reserved_at": wanted.instant,
         "posted_at": None,

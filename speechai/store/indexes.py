@@ -40,6 +40,12 @@ def job_indexes() -> list[IndexModel]:
                 "status": {"$in": [JobState.IN_PROGRESS.value, JobState.SUSPENDED.value]}
             },
         ),
+        # promises that payments are held against
+        IndexModel(
+            [("account_id", ASCENDING), ("promise.due", ASCENDING)],
+            name="promised",
+            partialFilterExpression={"promise.status": {"$in": ["promised", "partly_kept"]}},
+        ),
         # those whom the account's money holds: they go on together when there is some
         IndexModel(
             [("account_id", ASCENDING), ("suspended_by", ASCENDING)],
@@ -93,6 +99,9 @@ def attempt_indexes() -> list[IndexModel]:
             name="details",
             partialFilterExpression={"details_due": {"$type": "date"}},
         ),
+        # what the chain of evidence has no link for yet: the calls of the last half minute
+        IndexModel([("reserved_at", ASCENDING)], name="unlinked", partialFilterExpression={"unlinked": True}),
+        IndexModel([("person_id", ASCENDING), ("reserved_at", ASCENDING)], name="person"),
         IndexModel([("job_id", ASCENDING), ("reserved_at", ASCENDING)], name="job"),
         IndexModel([("batch_id", ASCENDING), ("reserved_at", ASCENDING)], name="batch"),
         IndexModel(
@@ -126,8 +135,18 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
                 partialFilterExpression={"in_force": True},
             )
         ],
-        "do_not_call": [
-            IndexModel([("key", ASCENDING)], name="key", partialFilterExpression={"in_force": True})
+        "do_not_call": [IndexModel([("key", ASCENDING)], name="key")],
+        "evidence": [IndexModel([("person_id", ASCENDING), ("seq", ASCENDING)], name="chain", unique=True)],
+        "payments": [
+            IndexModel([("account_id", ASCENDING), ("person_id", ASCENDING)], name="person"),
+        ],
+        "persons": [
+            IndexModel(
+                [("joined_at", ASCENDING)],
+                name="joined",
+                partialFilterExpression={"joined_at": {"$type": "date"}},
+            ),
+            IndexModel([("joined_into", ASCENDING)], name="joined_into", sparse=True),
         ],
         "ledger": [
             IndexModel([("account_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="account")

@@ -12,11 +12,12 @@ from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
 
-from speechai.catalog.use_cases import MINOR_DIGITS, Country
+from speechai.catalog.use_cases import Country
 from speechai.core.model import Debt, Job
 from speechai.core.next_step import Step
+from speechai.core.promises import PromiseState
 from speechai.core.states import JOB_MOVES, OPEN_ATTEMPTS, JobReason, JobState, WaitReason
-from speechai.core.variables import major_units
+from speechai.core.variables import plain_amount
 from speechai.store.database import (
     NOTHING,
     SCHEMA_VERSION,
@@ -104,22 +105,21 @@ class JobRepository:
 
     def promised(self, batch_id: str) -> Document:
         """How many people of the batch promised to pay, and how much per currency (in its own unit)."""
+        believed = [state.value for state in PromiseState if state is not PromiseState.FLAGGED]
         pipeline: list[Document] = [
-            {"$match": {"batch_id": batch_id, "fecha_pago_cliente": {"$exists": True}}},
+            {"$match": {"batch_id": batch_id, "promise.status": {"$in": believed}}},
             {
                 "$group": {
-                    "_id": "$currency",
+                    "_id": "$promise.currency",
                     "people": {"$sum": 1},
-                    "amount": {
-                        "$sum": {"$cond": [{"$isNumber": "$monto_pago_cliente"}, "$monto_pago_cliente", 0]}
-                    },
+                    "amount_minor": {"$sum": "$promise.amount_minor"},
                 }
             },
         ]
         rows = list(self._jobs.aggregate(pipeline))
         return {
             "promises": sum(row["people"] for row in rows),
-            "amounts": {row["_id"] or "?": row["amount"] for row in rows},
+            "amounts": {row["_id"]: plain_amount(row["amount_minor"], row["_id"]) for row in rows},
         }
 
     def has_active(self, batch_id: str) -> bool:
@@ -637,17 +637,9 @@ def debt_fields(debt: Debt | None) -> Document:
             "deadline": day_text(debt.deadline),
             "final_deadline": day_text(debt.final_deadline),
         },
-        "monto_total": _plain_amount(debt.total_minor, debt.currency),
+        "monto_total": plain_amount(debt.total_minor, debt.currency),
         "currency": debt.currency,
     }
-
-
-def _plain_amount(minor: int, currency: str) -> int | float:
-    """The amount in the currency's own unit: whole where it is whole."""
-    if MINOR_DIGITS.get(currency) == 0:
-        return minor
-    amount = major_units(minor, currency)
-    return int(amount) if amount == amount.to_integral_value() else float(amount)
 
 
 def _job(document: Document) -> Job:

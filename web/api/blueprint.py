@@ -57,3 +57,10 @@ def json_body() -> dict[str, Any]:
     if not isinstance(body, dict):
         raise ProblemError(400, text("http.json"))
     return body
+
+
+def word(value: Any, field: str) -> str:
+    """A short text that must be there."""
+    if not isinstance(value, str) or not value.strip() or len(value) > 200:
+        raise ProblemError(422, text("option.too_long", limit=200), field=field)
+    return value.strip()

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+from flask import request
+from werkzeug.datastructures import FileStorage
+
+from speechai.ingest import FileError
 from speechai.operation import do_not_call
-from web.api.blueprint import blueprint, cursor_of_query, json_body, limit_of_query, page_of
+from web.api.blueprint import blueprint, cursor_of_query, json_body, limit_of_query, page_of, word
 from web.auth import caller
 from web.context import services
-from web.language import text
+from web.incoming import kept_file, sent_file
+from web.language import accepted, text
 from web.problems import ProblemError
 
-MOST = 10_000  # entries of one request
+MOST = 200_000  # entries of one request
 
 
 @blueprint.get("/do-not-call")
@@ -27,9 +33,13 @@ def list_do_not_call() -> dict[str, Any]:
 
 @blueprint.post("/do-not-call")
 def add_do_not_call() -> tuple[dict[str, Any], int]:
-    """`{"entries": [{"number" | "document", "country"}], "scope"?, "reason"?}`, or with `registry`."""
-    body = json_body()
-    entries = body.get("entries")
+    """`{"entries": [{"number" | "document", "country"}], "scope"?, "reason"?}`, or with `registry`.
+
+    Or a `file` with a column of numbers or documents. All of it is added, or nothing.
+    """
+    sent = sent_file()
+    body: dict[str, Any] = dict(request.form) if sent else json_body()
+    entries = _entries_of_file(sent[0], body) if sent else body.get("entries")
     if not isinstance(entries, list) or len(entries) > MOST:
         raise ProblemError(422, text("do_not_call.entries", most=MOST), field="entries")
     if not all(isinstance(entry, dict) for entry in entries):
@@ -37,25 +47,27 @@ def add_do_not_call() -> tuple[dict[str, Any], int]:
     registry = body.get("registry")
     try:
         if registry is not None:
-            return do_not_call.consult(services(), _word(registry, "registry"), entries, caller()), 201
-        scope = _word(body.get("scope", do_not_call.EVERYBODY), "scope")
-        reason = _word(body.get("reason", "list"), "reason")
+            return do_not_call.consult(services(), word(registry, "registry"), entries, caller()), 201
+        scope = word(body.get("scope", do_not_call.EVERYBODY), "scope")
+        reason = word(body.get("reason", "list"), "reason")
         return do_not_call.add(services(), entries, scope=scope, reason=reason, by=caller()), 201
     except do_not_call.EntryError as error:
         detail = text("do_not_call.entry", number=error.index + 1, field=error.field)
         raise ProblemError(422, detail, field=f"entries[{error.index}].{error.field}") from None
 
 
+def _entries_of_file(uploaded: FileStorage, given: Mapping[str, Any]) -> list[dict[str, str]]:
+    with kept_file(uploaded) as path:
+        try:
+            return do_not_call.entries_of_file(path, str(given.get("country") or "CL"), accepted())
+        except FileError as error:
+            raise ProblemError(422, error.message, field="file", code=error.code) from error
+
+
 @blueprint.post("/do-not-call/<path:entry_id>/undo")
 def undo_do_not_call(entry_id: str) -> dict[str, Any]:
     """Call again, on record: `{"why": "…"}`."""
-    why = _word(json_body().get("why"), "why")
+    why = word(json_body().get("why"), "why")
     if not do_not_call.undo(services(), entry_id, caller(), why):
         raise ProblemError(404, text("http.404"))
     return {"entry_id": entry_id, "in_force": False}
-
-
-def _word(value: Any, field: str) -> str:
-    if not isinstance(value, str) or not value.strip() or len(value) > 200:
-        raise ProblemError(422, text("option.too_long", limit=200), field=field)
-    return value.strip()

@@ -54,6 +54,15 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Debe ser un instante con su zona, como 2026-11-24T10:30:00-03:00.",
         "Must be an instant with its offset, such as 2026-11-24T10:30:00-03:00.",
     ),
+    "option.day": ("Debe ser una fecha como 2026-11-30.", "Must be a date such as 2026-11-30."),
+    "payments.list": (
+        "`payments` debe ser una lista de a lo más {most} objetos.",
+        "`payments` must be a list of at most {most} objects.",
+    ),
+    "person.active": (
+        "La persona está en una campaña activa; cancele primero sus llamadas.",
+        "The person is in an active batch; cancel their calls first.",
+    ),
     "option.object": ("Debe ser un objeto JSON.", "Must be a JSON object."),
     "option.weekdays": (
         "Deben ser días de la semana de 1 (lunes) a 7 (domingo), como 1,2,3,4,5.",
