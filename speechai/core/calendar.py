@@ -39,30 +39,47 @@ def holiday_name(day: date, policy: Policy, country: Country) -> str | None:
 def closed_reason(policy: Policy, instant: datetime, zone: ZoneInfo, country: Country) -> str | None:
     """Why the policy forbids a call at `instant` in `zone`, or None where it allows it."""
     local = instant.astimezone(zone)
+    if _is_open(policy, local, country):
+        return None
     if name := holiday_name(local.date(), policy, country):
         return f"{local:%Y-%m-%d} is a public holiday: {name}"
-    clock = local.time()
-    for window in policy.windows:
-        if local.isoweekday() in window.days and window.contains(clock):
-            return None
-    hours = ", ".join(window.label for window in policy.windows)
-    return f"{local:%a %H:%M} in {zone.key} is outside {hours}"
+    return f"{local:%a %H:%M} in {zone.key} is outside {_hours(policy)}"
+
+
+def _is_open(policy: Policy, local: datetime, country: Country) -> bool:
+    """Whether the policy allows a call when the clocks on the wall show `local`."""
+    weekday, clock = local.isoweekday(), local.time()
+    in_window = any(weekday in window.days and window.contains(clock) for window in policy.windows)
+    return in_window and holiday_name(local.date(), policy, country) is None
+
+
+@functools.lru_cache(maxsize=64)
+def _hours(policy: Policy) -> str:
+    return ", ".join(window.label for window in policy.windows)
+
+
+@functools.lru_cache(maxsize=4096)
+def _openings(policy: Policy, day: date, zone: ZoneInfo, country: Country) -> tuple[datetime, ...]:
+    """The instants of the date at which a window opens, in order."""
+    starts = sorted({at(day, window.start, zone) for window in policy.windows})
+    return tuple(start for start in starts if _is_open(policy, start.astimezone(zone), country))
 
 
 def next_opening(policy: Policy, instant: datetime, zone: ZoneInfo, country: Country) -> datetime | None:
     """The first instant at or after `instant` that the policy allows (UTC); None if there is none soon."""
-    if closed_reason(policy, instant, zone, country) is None:
+    local = instant.astimezone(zone)
+    if _is_open(policy, local, country):
         return instant.astimezone(UTC)
-    first_day = instant.astimezone(zone).date()
+    first_day = local.date()
     for offset in range(_HORIZON_DAYS):
-        day = first_day + timedelta(days=offset)
-        starts = (at(day, window.start, zone) for window in policy.windows)
-        for start in sorted(start for start in starts if start >= instant):
-            if closed_reason(policy, start, zone, country) is None:
+        for start in _openings(policy, first_day + timedelta(days=offset), zone, country):
+            if start >= instant:
                 return start
     return None
 
 
+# A waterfall judges thousands of jobs at one instant: what the calendar says of it is worked out once.
+@functools.lru_cache(maxsize=256)
 def closed_anywhere(
     policy: Policy, instant: datetime, zones: tuple[ZoneInfo, ...], country: Country
 ) -> str | None:
@@ -71,11 +88,14 @@ def closed_anywhere(
     return next((reason for reason in reasons if reason), None)
 
 
+@functools.lru_cache(maxsize=256)
 def next_opening_everywhere(
     policy: Policy, instant: datetime, zones: tuple[ZoneInfo, ...], country: Country
 ) -> datetime | None:
     """The first instant at or after `instant` that the policy allows in every zone; None if none is soon."""
     limit = instant + timedelta(days=_HORIZON_DAYS)
+    if len(zones) == 1:
+        return next_opening(policy, instant, zones[0], country)
     while instant < limit:
         openings = [next_opening(policy, instant, zone, country) for zone in zones]
         if None in openings:

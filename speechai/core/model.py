@@ -39,7 +39,10 @@ _ZONE_OF_PREFIX = (  # the longer prefix first: landlines betray their place
 
 def zone_of_number(number: str, default: ZoneInfo) -> ZoneInfo:
     """The zone in which a number's day and hours are judged; `default` for a foreign number."""
-    return next((zone for prefix, zone in _ZONE_OF_PREFIX if number.startswith(prefix)), default)
+    for prefix, zone in _ZONE_OF_PREFIX:
+        if number.startswith(prefix):
+            return zone
+    return default
 
 
 def local_day(instant: datetime, zone: ZoneInfo) -> date:
@@ -146,6 +149,8 @@ class Job:
     @property
     def usable_phones(self) -> tuple[str, ...]:
         """The numbers that may still be dialed for this person, in order."""
+        if not self.struck_phones:
+            return self.phones
         return tuple(phone for phone in self.phones if phone not in self.struck_phones)
 
 

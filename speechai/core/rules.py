@@ -9,19 +9,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
 
-from speechai.catalog.policies import Cap, Policy, Registry
+from speechai.catalog.policies import Cap, Registry
 from speechai.catalog.use_cases import UseCaseId
 from speechai.core.breaker import Breaker
 from speechai.core.calendar import at, closed_anywhere, day_bounds, next_opening_everywhere
 from speechai.core.caps import counted_days, opens_on
-from speechai.core.model import Job, Limits, Rulebook, Taken, local_day
+from speechai.core.model import Job, Rulebook, Taken, local_day
 from speechai.core.states import BatchState, JobReason, JobState
 
-ACCOUNT_RULES = {  # rule → what the account lacks where it forbids
-    "account": JobReason.ACCOUNT_SUSPENDED,
-    "credit": JobReason.NO_CREDIT,
-    "budget": JobReason.DAILY_BUDGET,
+MEANS = {  # what the account lacks → the rule that says so, and its sentence
+    JobReason.ACCOUNT_SUSPENDED: ("account", False, "the account is suspended"),
+    JobReason.NO_CREDIT: ("credit", False, "the balance does not cover one more call"),
+    JobReason.DAILY_BUDGET: ("budget", False, "the budget of the day does not cover one more call"),
 }
 OPEN_CALL_RECHECK = timedelta(seconds=30)  # when to ask again while another call to the person is open
 
@@ -43,9 +45,8 @@ class Facts:
     money_tied_up: bool = False  # calls in flight hold what one more would need
 
 
-@dataclass(frozen=True, slots=True)
-class RuleResult:
-    """What one rule says."""
+class RuleResult(NamedTuple):
+    """What one rule says. (A tuple: a verdict has a score of them, and a wave thousands of verdicts.)"""
 
     rule: str
     allowed: bool
@@ -59,205 +60,216 @@ class Verdict:
     """Whether the call is allowed, by every rule."""
 
     rules: tuple[RuleResult, ...]
+    forbidding: tuple[RuleResult, ...]  # those that forbid it
     next_allowed_at: datetime | None
 
     @property
     def allowed(self) -> bool:
         """Whether no rule forbids it."""
-        return all(rule.allowed for rule in self.rules)
+        return not self.forbidding
 
-    @property
-    def forbidding(self) -> tuple[RuleResult, ...]:
-        """The rules that forbid it."""
-        return tuple(rule for rule in self.rules if not rule.allowed)
+
+class _Question(NamedTuple):
+    """May this job be called at this instant? With what several rules need worked out once."""
+
+    job: Job
+    book: Rulebook
+    facts: Facts
+    instant: datetime
+    today: date  # the person's
+    zones: tuple[ZoneInfo, ...]  # in which the hours are judged
+
+    def midnight(self, day: date) -> datetime:
+        """The first instant of a date of the person's."""
+        return at(day, time(0), self.job.zone)
 
 
 def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
     """Whether `job` may be called at `instant`, and if not, when it may."""
+    asked = _Question(job, book, facts, instant, local_day(instant, job.zone), job.zones(book.policy))
     rules = (
-        _kill_switch(facts),
-        _outage(facts, instant),
-        _job_state(job),
-        _batch_state(book),
-        _provider(book, facts),
-        _policy_allowed(book, facts),
-        *(_account(rule, reason, facts) for rule, reason in ACCOUNT_RULES.items()),
-        _money_in_flight(facts, instant),
-        _phone(job),
-        _attempts(job),
-        _days(job, book.limits, facts, instant),
-        _not_before(job, instant),
-        _window(job, book, instant),
-        _one_call_at_a_time(facts, instant),
-        _person_cap(job, book.limits, facts, instant),
-        _number_cap(job, book.limits, facts, instant),
-        _do_not_call(facts),
-        *(_registry(registry, book, facts, instant) for registry in book.policy.registries),
-        *(_policy_cap(cap, job, facts, instant) for cap in book.policy.caps),
-        _gap(book.policy, facts, instant),
-        _group(job, book, facts, instant),
+        _kill_switch(asked),
+        _outage(asked),
+        _job_state(asked),
+        _batch_state(asked),
+        _provider(asked),
+        _policy(asked),
+        _means(asked),
+        _phone(asked),
+        _attempts(asked),
+        _days(asked),
+        _not_before(asked),
+        _window(asked),
+        _one_call_at_a_time(asked),
+        _calls_per_day("person_calls_per_day", len(facts.taken.person_places), asked),
+        _calls_per_day("number_calls_per_day", len(facts.taken.number_places), asked),
+        _do_not_call(asked),
+        *[_registry(registry, asked) for registry in book.policy.registries],
+        *[_policy_cap(cap, asked) for cap in book.policy.caps],
+        _gap(asked),
+        _group(asked),
     )
-    return Verdict(rules, _next_allowed(job, book, rules, instant))
+    forbidding = tuple([rule for rule in rules if not rule.allowed])
+    return Verdict(rules, forbidding, _next_allowed(forbidding, asked) if forbidding else instant)
 
 
-def _next_allowed(
-    job: Job, book: Rulebook, rules: tuple[RuleResult, ...], instant: datetime
-) -> datetime | None:
-    waits = [rule.until for rule in rules if not rule.allowed]
-    if None in waits:
-        return None
-    earliest = max([instant, *(wait for wait in waits if wait is not None)])
-    return next_opening_everywhere(book.policy, earliest, job.zones(book.policy), job.country)
+def _next_allowed(forbidding: tuple[RuleResult, ...], asked: _Question) -> datetime | None:
+    latest = asked.instant
+    for rule in forbidding:
+        if rule.until is None:
+            return None
+        latest = max(latest, rule.until)
+    if any(rule.rule == "window" and rule.until == latest for rule in forbidding):
+        return latest  # the window itself said so: it is open then
+    return next_opening_everywhere(asked.book.policy, latest, asked.zones, asked.job.country)
 
 
-def _result(
-    rule: str, allowed: bool, detail: str, source: str = "house", until: datetime | None = None
-) -> RuleResult:
-    return RuleResult(rule, allowed, detail, source, None if allowed else until)
+def _kill_switch(asked: _Question) -> RuleResult:
+    by = asked.facts.stopped_by
+    if by is None:
+        return RuleResult("kill_switch", True, "not stopped", "operator")
+    return RuleResult("kill_switch", False, f"stopped by {by}", "operator")
 
 
-def _kill_switch(facts: Facts) -> RuleResult:
-    detail = f"stopped by {facts.stopped_by}" if facts.stopped_by else "not stopped"
-    return _result("kill_switch", facts.stopped_by is None, detail, "operator")
+def _outage(asked: _Question) -> RuleResult:
+    breaker = asked.facts.breaker
+    if not breaker.forbids(asked.instant):
+        return RuleResult("outage", True, "the provider answers", "breaker")
+    return RuleResult("outage", False, "the provider does not answer", "breaker", breaker.probe_at)
 
 
-def _outage(facts: Facts, instant: datetime) -> RuleResult:
-    down = facts.breaker.forbids(instant)
-    detail = "the provider does not answer" if down else "the provider answers"
-    return _result("outage", not down, detail, "breaker", facts.breaker.probe_at)
+def _job_state(asked: _Question) -> RuleResult:
+    job = asked.job
+    detail = f"{job.status} ({job.reason})" if job.reason else f"{job.status}"
+    return RuleResult("job_state", job.status is JobState.PENDING, detail, "design")
 
 
-def _job_state(job: Job) -> RuleResult:
-    detail = job.status.value + (f" ({job.reason.value})" if job.reason else "")
-    return _result("job_state", job.status is JobState.PENDING, detail, "design")
+def _batch_state(asked: _Question) -> RuleResult:
+    status = asked.book.batch.status
+    return RuleResult("batch_state", status is BatchState.RUNNING, f"the batch is {status}", "operator")
 
 
-def _batch_state(book: Rulebook) -> RuleResult:
-    status = book.batch.status
-    return _result("batch_state", status is BatchState.RUNNING, f"the batch is {status.value}", "operator")
+def _provider(asked: _Question) -> RuleResult:
+    if asked.book.batch.provider == asked.facts.provider:
+        return RuleResult("provider", True, "the batch's provider", "design")
+    return RuleResult("provider", False, "the batch was made for another provider", "design")
 
 
-def _provider(book: Rulebook, facts: Facts) -> RuleResult:
-    same = book.batch.provider == facts.provider
-    detail = "the batch's provider" if same else "the batch was made for another provider"
-    return _result("provider", same, detail, "design")
+def _policy(asked: _Question) -> RuleResult:
+    policy = asked.book.policy
+    if asked.facts.provider_is_local or not policy.simulation_only:
+        return RuleResult("policy", True, f"policy {policy.id}", policy.source)
+    detail = f"policy {policy.id} is only for a provider on this machine"
+    return RuleResult("policy", False, detail, policy.source)
 
 
-def _policy_allowed(book: Rulebook, facts: Facts) -> RuleResult:
-    allowed = facts.provider_is_local or not book.policy.simulation_only
-    detail = f"policy {book.policy.id}" + ("" if allowed else " is only for a provider on this machine")
-    return _result("policy", allowed, detail, book.policy.source)
+def _means(asked: _Question) -> RuleResult:
+    """Under the name of what is lacking: account, credit, budget, or money that calls in flight hold."""
+    facts = asked.facts
+    if facts.lacking is not None:
+        # No instant: a top-up, another budget or a new day of the account ends it, and then jobs resume.
+        return RuleResult(*MEANS[facts.lacking], "account")
+    if facts.money_tied_up:
+        detail = "calls in flight hold the rest of the money"
+        return RuleResult("money_in_flight", False, detail, "account", asked.instant + OPEN_CALL_RECHECK)
+    return RuleResult("account", True, "the account can pay", "account")
 
 
-def _account(rule: str, reason: JobReason, facts: Facts) -> RuleResult:
-    # No instant: a top-up, another budget or a new day of the account ends it, and then jobs resume.
-    lacks = facts.lacking is reason
-    return _result(rule, not lacks, _LACKING[rule] if lacks else "the account can pay", "account")
+def _phone(asked: _Question) -> RuleResult:
+    job = asked.job
+    return RuleResult(
+        "phone", job.next_phone is not None, f"{len(job.usable_phones)} usable numbers", "upload"
+    )
 
 
-def _money_in_flight(facts: Facts, instant: datetime) -> RuleResult:
-    tied = facts.money_tied_up and facts.lacking is None
-    detail = "calls in flight hold the rest of the money" if tied else "no call in flight holds it"
-    return _result("money_in_flight", not tied, detail, "account", instant + OPEN_CALL_RECHECK)
-
-
-_LACKING = {
-    "account": "the account is suspended",
-    "credit": "the balance does not cover one more call",
-    "budget": "the budget of the day does not cover one more call",
-}
-
-
-def _phone(job: Job) -> RuleResult:
-    return _result("phone", job.next_phone is not None, f"{len(job.usable_phones)} usable numbers", "upload")
-
-
-def _attempts(job: Job) -> RuleResult:
+def _attempts(asked: _Question) -> RuleResult:
+    job = asked.job
     detail = f"{job.attempts} of {job.max_attempts} attempts used"
-    return _result("max_attempts", job.attempts < job.max_attempts, detail, "MAX_ATTEMPTS")
+    return RuleResult("max_attempts", job.attempts < job.max_attempts, detail, "MAX_ATTEMPTS")
 
 
-def _days(job: Job, limits: Limits, facts: Facts, instant: datetime) -> RuleResult:
+def _days(asked: _Question) -> RuleResult:
     # Today is still open: only days that are over can exclude.
-    today = local_day(instant, job.zone)
-    over = sum(day < today for day in facts.days_without_answer)
-    detail = f"{over} of {limits.days_without_answer} days without an answer"
-    return _result(
-        "days_without_answer", over < limits.days_without_answer, detail, "MAX_DAYS_WITHOUT_ANSWER"
-    )
+    over = sum(day < asked.today for day in asked.facts.days_without_answer)
+    most = asked.book.limits.days_without_answer
+    detail = f"{over} of {most} days without an answer"
+    return RuleResult("days_without_answer", over < most, detail, "MAX_DAYS_WITHOUT_ANSWER")
 
 
-def _not_before(job: Job, instant: datetime) -> RuleResult:
-    due = job.next_attempt_at
-    if due is None or due <= instant:
-        return _result("not_before", True, "due", "retry table")
-    return _result("not_before", False, f"not before {due.isoformat()}", "retry table", due)
+def _not_before(asked: _Question) -> RuleResult:
+    due = asked.job.next_attempt_at
+    if due is None or due <= asked.instant:
+        return RuleResult("not_before", True, "due", "retry table")
+    return RuleResult("not_before", False, f"not before {due.isoformat()}", "retry table", due)
 
 
-def _window(job: Job, book: Rulebook, instant: datetime) -> RuleResult:
-    zones = job.zones(book.policy)
-    closed = closed_anywhere(book.policy, instant, zones, job.country)
-    until = next_opening_everywhere(book.policy, instant, zones, job.country) if closed else None
-    return _result("window", closed is None, closed or "open", book.policy.source, until)
+def _window(asked: _Question) -> RuleResult:
+    policy, country = asked.book.policy, asked.job.country
+    closed = closed_anywhere(policy, asked.instant, asked.zones, country)
+    if closed is None:
+        return RuleResult("window", True, "open", policy.source)
+    opens = next_opening_everywhere(policy, asked.instant, asked.zones, country)
+    return RuleResult("window", False, closed, policy.source, opens)
 
 
-def _one_call_at_a_time(facts: Facts, instant: datetime) -> RuleResult:
-    busy = facts.taken.person_open or facts.taken.number_open
-    detail = "another call to this person or number is open" if busy else "no other call is open"
-    return _result("one_call_at_a_time", not busy, detail, "design", instant + OPEN_CALL_RECHECK)
+def _one_call_at_a_time(asked: _Question) -> RuleResult:
+    taken = asked.facts.taken
+    if not (taken.person_open or taken.number_open):
+        return RuleResult("one_call_at_a_time", True, "no other call is open", "design")
+    detail = "another call to this person or number is open"
+    return RuleResult("one_call_at_a_time", False, detail, "design", asked.instant + OPEN_CALL_RECHECK)
 
 
-def _person_cap(job: Job, limits: Limits, facts: Facts, instant: datetime) -> RuleResult:
-    return _cap("person_calls_per_day", len(facts.taken.person_places), job, limits, instant)
+def _calls_per_day(rule: str, used: int, asked: _Question) -> RuleResult:
+    most = asked.book.limits.calls_per_day
+    detail = f"{used} of {most} calls used today"
+    if used < most:
+        return RuleResult(rule, True, detail, "MAX_CALLS_PER_DAY")
+    tomorrow = asked.midnight(asked.today + timedelta(days=1))
+    return RuleResult(rule, False, detail, "MAX_CALLS_PER_DAY", tomorrow)
 
 
-def _number_cap(job: Job, limits: Limits, facts: Facts, instant: datetime) -> RuleResult:
-    return _cap("number_calls_per_day", len(facts.taken.number_places), job, limits, instant)
+def _do_not_call(asked: _Question) -> RuleResult:
+    why = asked.facts.do_not_call
+    return RuleResult("do_not_call", why is None, why or "nobody asked not to be called", "do-not-call list")
 
 
-def _cap(rule: str, used: int, job: Job, limits: Limits, instant: datetime) -> RuleResult:
-    _, tomorrow = day_bounds(local_day(instant, job.zone), job.zone)
-    detail = f"{used} of {limits.calls_per_day} calls used today"
-    return _result(rule, used < limits.calls_per_day, detail, "MAX_CALLS_PER_DAY", tomorrow)
-
-
-def _do_not_call(facts: Facts) -> RuleResult:
-    detail = facts.do_not_call or "nobody asked not to be called"
-    return _result("do_not_call", facts.do_not_call is None, detail, "do-not-call list")
-
-
-def _registry(registry: Registry, book: Rulebook, facts: Facts, instant: datetime) -> RuleResult:
+def _registry(registry: Registry, asked: _Question) -> RuleResult:
     rule = f"registry_{registry.name}"
-    if book.batch.use_case is not UseCaseId.MARKETING:
-        return _result(rule, True, "only marketing is bound by it", registry.article)
-    consulted = facts.registries.get(registry.name)
+    if asked.book.batch.use_case is not UseCaseId.MARKETING:
+        return RuleResult(rule, True, "only marketing is bound by it", registry.article)
+    consulted = asked.facts.registries.get(registry.name)
     if consulted is None:
-        return _result(rule, False, f"{registry.name} has not been consulted", registry.article)
-    fresh = instant - consulted <= timedelta(days=registry.max_age_days)
+        return RuleResult(rule, False, f"{registry.name} has not been consulted", registry.article)
+    fresh = asked.instant - consulted <= timedelta(days=registry.max_age_days)
     detail = f"{registry.name} was consulted on {consulted:%Y-%m-%d}"
-    return _result(rule, fresh, detail, registry.article)
+    return RuleResult(rule, fresh, detail, registry.article)
 
 
-def _policy_cap(cap: Cap, job: Job, facts: Facts, instant: datetime) -> RuleResult:
-    today = local_day(instant, job.zone)
-    counted = counted_days(cap, facts.taken.calls, today, job.account_id)
+def _policy_cap(cap: Cap, asked: _Question) -> RuleResult:
+    counted = counted_days(cap, asked.facts.taken.calls, asked.today, asked.job.account_id)
     detail = f"{len(counted)} of {cap.count}"
-    until = at(opens_on(cap, counted, today), time(0), job.zone)
-    return _result(cap.name, len(counted) < cap.count, detail, cap.article, until)
+    if len(counted) < cap.count:
+        return RuleResult(cap.name, True, detail, cap.article)
+    until = asked.midnight(opens_on(cap, counted, asked.today))
+    return RuleResult(cap.name, False, detail, cap.article, until)
 
 
-def _gap(policy: Policy, facts: Facts, instant: datetime) -> RuleResult:
-    rang = [call.at for call in facts.taken.calls if call.of_person]
-    until = max(rang) + timedelta(minutes=policy.min_gap_minutes) if rang else instant
+def _gap(asked: _Question) -> RuleResult:
+    policy = asked.book.policy
     detail = f"{policy.min_gap_minutes} minutes between two calls to a person"
-    return _result("min_gap", until <= instant, detail, policy.source, until)
+    rang = [call.at for call in asked.facts.taken.calls if call.of_person]
+    until = max(rang) + timedelta(minutes=policy.min_gap_minutes) if rang else asked.instant
+    if until <= asked.instant:
+        return RuleResult("min_gap", True, detail, policy.source)
+    return RuleResult("min_gap", False, detail, policy.source, until)
 
 
-def _group(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> RuleResult:
-    _, tomorrow = day_bounds(local_day(instant, book.batch.zone), book.batch.zone)
-    detail = (
-        "has a place among the day's contacts"
-        if facts.has_group_place
-        else f"the day's {book.batch.daily_contacts} contacts are taken"
-    )
-    return _result("daily_contacts", facts.has_group_place, detail, "DAILY_CONTACTS", tomorrow)
+def _group(asked: _Question) -> RuleResult:
+    if asked.facts.has_group_place:
+        detail = "has a place among the day's contacts"
+        return RuleResult("daily_contacts", True, detail, "DAILY_CONTACTS")
+    batch = asked.book.batch
+    _, tomorrow = day_bounds(local_day(asked.instant, batch.zone), batch.zone)
+    detail = f"the day's {batch.daily_contacts} contacts are taken"
+    return RuleResult("daily_contacts", False, detail, "DAILY_CONTACTS", tomorrow)

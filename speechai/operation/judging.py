@@ -8,7 +8,7 @@ from datetime import date, datetime
 
 from speechai.core.model import Job, Rulebook, days_without_answer, local_day, zone_of_number
 from speechai.core.next_step import SUSPENSION, Step
-from speechai.core.rules import ACCOUNT_RULES, OPEN_CALL_RECHECK, Facts, Verdict
+from speechai.core.rules import MEANS, OPEN_CALL_RECHECK, Facts, Verdict
 from speechai.core.states import JobReason, JobState
 from speechai.operation.charging import means
 from speechai.operation.do_not_call import reasons_against
@@ -94,7 +94,7 @@ def hold(services: Services, job: Job, book: Rulebook, verdict: Verdict, instant
         "held: %s", ", ".join(sorted(names)), extra={"job_id": job.id, "until": str(verdict.next_allowed_at)}
     )
     jobs = services.store.jobs
-    if lacks := next((reason for rule, reason in ACCOUNT_RULES.items() if rule in names), None):
+    if lacks := next((reason for reason, (rule, *_) in MEANS.items() if rule in names), None):
         jobs.suspend(job.id, lacks)
     elif end := _end_of(names):
         jobs.finish(job.id, *end, instant)

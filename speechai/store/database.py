@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -17,6 +17,7 @@ Document = dict[str, Any]
 Db = Database[Document]
 
 SCHEMA_VERSION = 1
+LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # later than it means: there is an instant
 
 __all__ = ["SCHEMA_VERSION", "Db", "Document", "PyMongoError", "connect", "day_text", "decimal_of", "money"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from speechai.core.states import OPEN_ATTEMPTS, JobState, WaitReason
-from speechai.store.database import Db
+from speechai.store.database import LONG_AGO, Db
 
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
 
@@ -28,6 +28,16 @@ def job_indexes() -> list[IndexModel]:
             partialFilterExpression={
                 "status": JobState.PENDING.value,
                 "waiting_for": WaitReason.WAVE.value,
+            },
+        ),
+        # … and of those called before, the one that is due first: few among any number of new people
+        IndexModel(
+            [("batch_id", ASCENDING), ("next_attempt_at", ASCENDING), ("seq", ASCENDING)],
+            name="carry_over",
+            partialFilterExpression={
+                "status": JobState.PENDING.value,
+                "waiting_for": WaitReason.WAVE.value,
+                "next_attempt_at": {"$gt": LONG_AGO},
             },
         ),
         # a person's jobs: history, and who is active in another batch

@@ -19,6 +19,7 @@ from speechai.core.promises import PromiseState
 from speechai.core.states import JOB_MOVES, OPEN_ATTEMPTS, JobReason, JobState, WaitReason
 from speechai.core.variables import plain_amount
 from speechai.store.database import (
+    LONG_AGO,
     NOTHING,
     SCHEMA_VERSION,
     Db,
@@ -202,7 +203,8 @@ class JobRepository:
         }
         if carry_over_until is not None:
             wanted |= {"group_date": {"$nin": [day.isoformat(), None]}}
-            wanted["next_attempt_at"] = {"$lt": carry_over_until}
+            # The lower bound names the index's own condition: without it the plan sorts every carry-over.
+            wanted["next_attempt_at"] = {"$gt": LONG_AGO, "$lt": carry_over_until}
             order = [("next_attempt_at", ASCENDING), ("seq", ASCENDING)]
         else:
             wanted["group_date"] = None

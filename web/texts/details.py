@@ -26,7 +26,6 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (r"policy (\S+)", r"política \1"),
         (r"the account can pay", "la cuenta puede pagar"),
-        (r"no call in flight holds it", "ninguna llamada en curso lo retiene"),
         (
             r"calls in flight hold the rest of the money",
             "las llamadas en curso retienen el resto del dinero",
