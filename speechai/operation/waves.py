@@ -108,13 +108,23 @@ def open_day(services: Services, batch: Batch, instant: datetime) -> int:
 
 
 def pick_group(services: Services, batch: Batch, day: date) -> int:
-    """Fill the day's group: carry-over first, new people after, `daily_contacts` different people in all."""
+    """Fill the day's group: `daily_contacts` different people in all.
+
+    Who asked to be called that day comes first (their hour is a promise of ours), then carry-over, then new
+    people.
+    """
     _, tomorrow = day_bounds(day, batch.zone)
+    batches, jobs = services.store.batches, services.store.jobs
+    recruits = (
+        lambda: jobs.recruit_callback(batch.id, day, tomorrow),
+        lambda: jobs.recruit(batch.id, day, carry_over_until=tomorrow),
+        lambda: jobs.recruit(batch.id, day, carry_over_until=None),
+    )
     picked = 0
-    for carry_over_until in (tomorrow, None):
-        while services.store.batches.take_group_place(batch.id, day, batch.daily_contacts):
-            if not services.store.jobs.recruit(batch.id, day, carry_over_until=carry_over_until):
-                services.store.batches.give_back_group_place(batch.id, day)
+    for recruit in recruits:
+        while batches.take_group_place(batch.id, day, batch.daily_contacts):
+            if not recruit():
+                batches.give_back_group_place(batch.id, day)
                 break
             picked += 1
     return picked

@@ -212,6 +212,20 @@ class JobRepository:
         changes = {"$set": {"group_date": day.isoformat()}}
         return self._jobs.find_one_and_update(wanted, changes, sort=order) is not None
 
+    def recruit_callback(self, batch_id: str, day: date, until: datetime) -> bool:
+        """Give one person who asked to be called before `until` a place in the group of `day`."""
+        wanted: Document = {
+            "batch_id": batch_id,
+            "status": JobState.PENDING.value,
+            "waiting_for": None,
+            "exact": True,
+            "group_date": {"$ne": day.isoformat()},
+            "next_attempt_at": {"$lt": until},
+        }
+        changes = {"$set": {"group_date": day.isoformat()}}
+        order = [("next_attempt_at", ASCENDING), ("seq", ASCENDING)]
+        return self._jobs.find_one_and_update(wanted, changes, sort=order) is not None
+
     def join_group(self, job_id: str, day: date) -> None:
         """Note that the job has a place in the group of `day`."""
         self._jobs.update_one({"_id": job_id}, {"$set": {"group_date": day.isoformat()}})
