@@ -7,6 +7,7 @@ end at the same document, and only the one who made it acts.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -115,7 +116,7 @@ def pick_group(services: Services, batch: Batch, day: date) -> int:
     """
     _, tomorrow = day_bounds(day, batch.zone)
     batches, jobs = services.store.batches, services.store.jobs
-    recruits = (
+    recruits: tuple[Callable[[], bool], ...] = (
         lambda: jobs.recruit_callback(batch.id, day, tomorrow),
         lambda: jobs.recruit(batch.id, day, carry_over_until=tomorrow),
         lambda: jobs.recruit(batch.id, day, carry_over_until=None),

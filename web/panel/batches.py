@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask import Response as FlaskResponse
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from speechai.catalog.policies import presets
 from speechai.core.calendar import closed_reason, next_opening
 from speechai.core.model import ZONE_OF_COUNTRY, Batch
 from speechai.core.states import BatchState, JobState
 from speechai.operation import batches as operation
-from speechai.operation import jobs
+from speechai.operation import configuring, eligibility, jobs
 from speechai.operation.batches import BatchNotFoundError, MoveRefusedError
+from speechai.operation.configuring import NotEditableError, RefusedOptionError
+from web.auth import caller
 from web.context import services
 from web.language import current, text
 from web.panel import show
@@ -20,6 +24,7 @@ from web.panel.blueprint import blueprint
 from web.panel.markup import bar_segments
 from web.problems import ProblemError
 from web.serialization import json_answer
+from web.upload_options import EDITABLE, BadOptionsError, read_edit
 
 PAGE = 20
 PEOPLE = 25
@@ -78,6 +83,52 @@ def move_batch(batch_id: str, move: str) -> Response:
     except MoveRefusedError as error:
         flash(text("batch.refused", state=text(f"batch.{error.state.value}")), "error")
     return redirect(url_for("panel.batch", batch_id=batch_id), 303)
+
+
+@blueprint.get("/batches/<batch_id>/why")
+def batch_why(batch_id: str) -> str:
+    """Who is held by which rule, and until when."""
+    found = _described(batch_id)
+    waterfall = eligibility.of_batch(services(), batch_id)
+    batch = services().store.batches.get(batch_id)
+    return render_template(
+        "panel/why.html",
+        batch=found,
+        waterfall=waterfall,
+        zone=batch.zone if batch else services().settings.zone,
+    )
+
+
+@blueprint.route("/batches/<batch_id>/edit", methods=["GET", "POST"])
+def edit_batch(batch_id: str) -> Response | FlaskResponse | str:
+    """Change a batch that is not over; the next call obeys."""
+    found, errors = _described(batch_id), {}
+    if request.method == "POST":
+        given = {name: value for name in EDITABLE if (value := request.form.get(name, "").strip())}
+        if days := request.form.getlist("weekdays"):
+            given["weekdays"] = ",".join(days)
+        try:
+            configuring.edit(services(), batch_id, read_edit(given, current()), caller(), current())
+        except BadOptionsError as error:
+            errors = error.errors
+        except RefusedOptionError as error:
+            errors = {error.field: error.message}
+        except NotEditableError:
+            flash(text("batch.over"), "error")
+            return redirect(url_for("panel.batch", batch_id=batch_id), 303)
+        if not errors:
+            flash(text("page.saved"), "ok")
+            return redirect(url_for("panel.batch", batch_id=batch_id), 303)
+    account = services().store.accounts.get(found["account_id"])
+    page = render_template(
+        "panel/edit.html",
+        batch=found,
+        errors=errors,
+        given=request.form,
+        policies=[*presets().values()],
+        own_policies=list(account.policies) if account else [],
+    )
+    return FlaskResponse(page, 422) if errors else page
 
 
 @blueprint.get("/batches/<batch_id>/cancel")

@@ -46,6 +46,7 @@ def _words(state: BlueprintSetupState) -> None:
         money=lambda amount, currency: show.money(amount, currency, current()),
         number=lambda value: show.number(value, current()),
         usd=lambda cents: show.usd(cents, current()),
+        amount_in=lambda unit, amount: show.amount_in(unit, amount, current()),
         seconds=show.duration,
         day=lambda value: show.day(value, current()),
         moment=lambda instant, zone: show.moment(instant, zone, current()),

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
-from flask import flash, redirect, render_template, url_for
+from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from speechai.catalog.use_cases import Country
@@ -41,6 +42,9 @@ def job(job_id: str) -> str:
         verdict=verdict,
         waits_help=verdict["next_allowed_at"] is not None,
         zone=ZONE_OF_COUNTRY[Country(found["country"])],
+        can_call_back=found["status"] in (JobState.PENDING, JobState.DONE, JobState.FAILED)
+        and found.get("reason") != "opted_out"
+        and batch.get("status") != "cancelled",
         can_retry=found["status"] in (JobState.PENDING, JobState.DONE, JobState.FAILED)
         and found.get("reason") != "opted_out"
         and batch.get("status") != "cancelled",
@@ -65,6 +69,25 @@ def move_job(job_id: str, move: str) -> Response:
         raise _no_job() from None
     except JobRefusedError as error:
         flash(text("job.refused", why=detail_in(current(), str(error))), "error")
+    return redirect(url_for("panel.job", job_id=job_id), 303)
+
+
+@blueprint.post("/jobs/<job_id>/callback")
+def call_back(job_id: str) -> Response:
+    """Call at the hour that was agreed, in the person's own time."""
+    made = services()
+    found = made.store.jobs.get(job_id)
+    if found is None:
+        raise _no_job()
+    try:
+        local = datetime.fromisoformat(request.form.get("at", ""))
+        operation.call_back(made, job_id, local.replace(tzinfo=found.zone).astimezone(UTC), caller())
+    except ValueError:
+        flash(text("job.callback_when"), "error")
+    except JobRefusedError as error:
+        flash(detail_in(current(), str(error)), "error")
+    else:
+        flash(text("page.saved"), "ok")
     return redirect(url_for("panel.job", job_id=job_id), 303)
 
 

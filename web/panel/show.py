@@ -40,7 +40,18 @@ def money(amount: Any, currency: str | None, language: Language) -> str:
 
 def usd(cents: Any, language: Language) -> str:
     """A cost in US dollars."""
-    return f"US$ {number(Decimal(str(cents or 0)) / 100, language, 2)}"
+    exact = cents.to_decimal() if hasattr(cents, "to_decimal") else Decimal(str(cents or 0))
+    return f"US$ {number(exact / 100, language, 2)}"
+
+
+def amount_in(unit: str | None, amount: Any, language: Language) -> str:
+    """An amount in an account's unit: US dollars, or talk time."""
+    if unit is None or amount is None:
+        return NOTHING
+    exact = amount.to_decimal() if hasattr(amount, "to_decimal") else Decimal(str(amount))
+    if unit == "cents":
+        return usd(exact, language)
+    return f"−{duration(-exact)}" if exact < 0 else duration(exact)
 
 
 def duration(seconds: Any) -> str:

@@ -48,6 +48,8 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(\S+) was consulted on (\S+)", r"\1 se consultó el \2"),
         (r"(\d+) minutes between two calls to a person", r"\1 minutos entre dos llamadas a una persona"),
         (r"(\d+) of (\d+)", r"\1 de \2"),
+        (r"waits for a wave", "espera una tanda"),
+        (r"waits for its turn in a day's group", "espera su turno entre las personas de un día"),
         (r"due", "ya es hora"),
         (r"not before (.+)", r"no antes de \1"),
         (r"open", "dentro del horario"),
