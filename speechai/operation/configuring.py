@@ -187,9 +187,7 @@ def edit(services: Services, batch_id: str, wished: BatchEdit, by: str, language
     }
     changes = {name: value for name, value in changes.items() if value is not None}
     if wished.policy:
-        changes["legal_warnings"] = legal_warnings(
-            services, account, policy, batch.country, batch.use_case, language
-        )
+        changes["legal_warnings"] = legal_warnings(services, account, policy, batch.country, batch.use_case)
     entry = {"at": services.clock.now(), "by": by, "changes": changes}
     if not services.store.batches.change(batch_id, changes, entry):
         raise NotEditableError(batch_id)

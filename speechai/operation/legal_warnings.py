@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from speechai.catalog.accounts import Account, Legal
 from speechai.catalog.policies import Policy, preset, strictest
 from speechai.catalog.policies.law import Kind, law_of, laxities
@@ -41,15 +44,16 @@ _TEXTS: dict[Kind, dict[Language, str]] = {
 }
 
 
+def sentence(laxity: Mapping[str, Any], language: Language) -> str:
+    """A stored warning, in the reader's language."""
+    values = {"policy": laxity["policy"], "article": laxity["article"], **laxity["details"]}
+    return _TEXTS[Kind(laxity["kind"])][language].format(**values)
+
+
 def legal_warnings(
-    services: Services,
-    account: Account,
-    policy: Policy,
-    country: Country,
-    use_case: UseCaseId,
-    language: Language,
-) -> list[str]:
-    """Sentences about what the policy does not keep of the law of the contacts' country."""
+    services: Services, account: Account, policy: Policy, country: Country, use_case: UseCaseId
+) -> list[dict[str, Any]]:
+    """What the policy does not keep of the law of the contacts' country, as a batch stores it."""
     law = law_of(country, use_case)
     if law is None or policy.simulation_only:
         return []  # a simulation rings nobody
@@ -58,7 +62,12 @@ def legal_warnings(
     from_number = (*account.from_numbers, services.settings.retell_from_number)[0]
     found = laxities(policy, preset(law), services.settings.max_calls_per_day, from_number)
     return [
-        _TEXTS[laxity.kind][language].format(policy=policy.id, article=laxity.article, **laxity.details)
+        {
+            "kind": laxity.kind.value,
+            "policy": policy.id,
+            "article": laxity.article,
+            "details": laxity.details,
+        }
         for laxity in found
         # The owner's own statement of how the prefix rule is met takes the place of the warning.
         if laxity.kind is not Kind.CALLER_ID or not account.caller_id_statement

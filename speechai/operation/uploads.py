@@ -29,7 +29,7 @@ from speechai.operation.configuring import (
     require_flow,
     require_policy,
 )
-from speechai.operation.legal_warnings import legal_warnings
+from speechai.operation.legal_warnings import legal_warnings, sentence
 from speechai.operation.persons import identified, join_histories
 from speechai.operation.services import Services
 from speechai.store.batches import batch_document
@@ -161,14 +161,14 @@ def upload(services: Services, path: Path, filename: str, options: UploadOptions
         language=language,
     )
     flow_id = require_flow(account, options.flow, parsed.use_case, language)
-    warnings = legal_warnings(services, account, policy, parsed.country, parsed.use_case, language)
-    plan = _plan(services, account, parsed, options, warnings)
+    laxities = legal_warnings(services, account, policy, parsed.country, parsed.use_case)
+    plan = _plan(services, account, parsed, options, [sentence(laxity, language) for laxity in laxities])
     if options.dry_run:
         return _result(None, parsed, plan, preview=True)
     batch_id = f"batch-{instant:%Y%m%d-%H%M%S}-{uuid.uuid4().hex[:6]}"
     file = {"name": filename, "sha256": sha256, "columns": parsed.columns, "rows": parsed.rows}
     batch = _batch(services, batch_id, account, policy, flow_id, parsed, options, instant, file)
-    services.store.batches.insert({**batch, "legal_warnings": warnings})
+    services.store.batches.insert({**batch, "legal_warnings": laxities})
     try:
         _write(services, batch_id, account, plan, instant)
         result = _result(batch_id, parsed, plan)

@@ -10,12 +10,14 @@ from werkzeug.wrappers import Response
 
 from speechai.catalog.policies import presets
 from speechai.core.calendar import closed_reason, next_opening
-from speechai.core.model import ZONE_OF_COUNTRY, Batch
+from speechai.core.model import ZONE_OF_COUNTRY
 from speechai.core.states import BatchState, JobState
 from speechai.operation import batches as operation
 from speechai.operation import configuring, eligibility, jobs
 from speechai.operation.batches import BatchNotFoundError, MoveRefusedError
 from speechai.operation.configuring import NotEditableError, RefusedOptionError
+from speechai.operation.legal_warnings import sentence
+from speechai.store.standing import Standing
 from web.auth import caller
 from web.context import services
 from web.language import current, text
@@ -163,9 +165,10 @@ def _no_batch() -> ProblemError:
 def _view(batch_id: str) -> dict[str, Any]:
     made = services()
     found = _described(batch_id)
-    batch = made.store.batches.get(batch_id)
-    if batch is None:
+    standing = made.store.standing.of(batch_id)
+    if standing is None:
         raise _no_batch()
+    batch = standing.batch
     promised = made.store.jobs.promised(batch_id)
     status, after = _status_of_query(), request.args.get("after") or None
     people = made.store.jobs.page(batch_id=batch_id, status=status, limit=PEOPLE + 1, after=after)
@@ -175,7 +178,8 @@ def _view(batch_id: str) -> dict[str, Any]:
         "states": [state.value for state in JobState],
         "numbers": _numbers(found, promised),
         "zone": batch.zone,
-        "closed": _closed(batch),
+        "closed": _closed(standing),
+        "legal": [sentence(laxity, current()) for laxity in found.get("legal_warnings", ())],
         "outage": breaker if (breaker := made.store.breakers.get(batch.account_id)).is_open else None,
         "waves": made.store.waves.of_batch(batch_id, limit=12),
         "latest": made.store.attempts.latest(batch_id, LATEST),
@@ -218,12 +222,12 @@ def _numbers(found: dict[str, Any], promised: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _closed(batch: Batch) -> dict[str, Any] | None:
+def _closed(standing: Standing) -> dict[str, Any] | None:
     """Why nobody of a running batch can be called at this hour, and until when."""
-    made = services()
+    made, batch = services(), standing.batch
     if batch.status is not BatchState.RUNNING:
         return None
-    policy, instant = made.rulebook(batch).policy, made.clock.now()
+    policy, instant = made.rulebook(standing).policy, made.clock.now()
     zone = ZONE_OF_COUNTRY[batch.country]
     why = closed_reason(policy, instant, zone, batch.country)
     if why is None:

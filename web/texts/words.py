@@ -142,6 +142,8 @@ TEXTS: dict[str, tuple[str, str]] = {
     "account_status.suspended": ("Suspendida", "Suspended"),
     "legal.warn": ("Avisar", "Warn"),
     "legal.enforce": ("Aplicar la ley también", "Enforce the law too"),
+    "amount.credits": ("Monto, en US$", "Amount, in US$"),
+    "amount.minutes": ("Minutos", "Minutes"),
     "entry.top_up": ("Carga", "Top-up"),
     "entry.call": ("Llamada", "Call"),
     "entry.adjustment": ("Ajuste", "Adjustment"),
