@@ -31,7 +31,7 @@ from speechai.core.states import BatchState, JobReason, JobState  # noqa: E402
 from speechai.stack import wait  # noqa: E402
 from speechai.stack.stack import Stack  # noqa: E402
 from speechai.store import Store  # noqa: E402
-from speechai.store.attempts import Reservation  # noqa: E402
+from speechai.store.attempt_documents import Reservation  # noqa: E402
 from tests.e2e.site import FAST, Site, write_people  # noqa: E402
 
 CALLS, SLOTS = 400, 20

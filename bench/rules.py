@@ -34,7 +34,7 @@ from speechai.operation.services import Services  # noqa: E402
 from speechai.operation.waves import pick_group  # noqa: E402
 from speechai.stack.ports import Ports  # noqa: E402
 from speechai.stack.servers import Mongod  # noqa: E402
-from speechai.store.jobs import job_document  # noqa: E402
+from speechai.store.job_documents import job_document  # noqa: E402
 from tests.builders import MONDAY_NOON, a_debt, a_job, a_rulebook, some_facts  # noqa: E402
 from tests.fakes import make_services  # noqa: E402
 

@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from speechai.catalog.accounts import DEFAULT_ACCOUNT
-from speechai.catalog.policies import DEFAULT_POLICY
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.operation.configuring import BatchEdit
 from speechai.operation.uploads import Language, UploadOptions
@@ -69,7 +68,7 @@ def read_options(given: Mapping[str, Any], *, created_by: str, language: Languag
         name=reader.text("name"),
         use_case=reader.member("use_case", UseCaseId, None),
         country=reader.member("country", Country, Country.CL) or Country.CL,
-        policy=reader.text("policy") or DEFAULT_POLICY,
+        policy=reader.text("policy"),
         start=reader.choice("start", STARTS, "next_wave"),  # type: ignore[arg-type]  # one of STARTS
         wave_times=reader.wave_times("wave_times"),
         daily_contacts=reader.count("daily_contacts", 1, MAX_CONTACTS),

@@ -80,7 +80,7 @@ class UseCase:
     success: Success
     result_fields: tuple[str, ...]  # captured by the agent, shown and exported
     recognised_by: frozenset[Field] = frozenset()
-    default_policy: str = "house"
+    default_policy: str = "house"  # where it is laxer than the law, the upload says so
     default_flow: str = ""
     purpose_es: str = ""  # why personal data is used (Ley 21.719 art. 3), unless the batch says another
 

@@ -15,8 +15,8 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from speechai.catalog.accounts import Account, AccountStatus, Legal, Plan
 from speechai.catalog.flows import flow_of
-from speechai.catalog.overrides import OverrideError
 from speechai.catalog.policies import policy_of
+from speechai.catalog.presets import OverrideError
 from speechai.core.model import local_day
 from speechai.core.money import EntryKind, Funds, lacking
 from speechai.core.retry_table import RETRIES, RetryTableError, changed, described

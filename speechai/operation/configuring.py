@@ -12,7 +12,6 @@ from typing import Any
 
 from speechai.catalog.accounts import Account
 from speechai.catalog.flows import FlowNotFoundError, flow_of, flows
-from speechai.catalog.overrides import OverrideError
 from speechai.catalog.policies import (
     Policy,
     PolicyFileError,
@@ -21,6 +20,7 @@ from speechai.catalog.policies import (
     policy_of,
     presets,
 )
+from speechai.catalog.presets import OverrideError
 from speechai.catalog.use_cases import USE_CASES, Country, UseCaseId
 from speechai.core.retry_table import RETRIES, RetryTableError, changed
 from speechai.ingest.messages import Language

@@ -22,7 +22,7 @@ from speechai.operation.charging import hold_funds
 from speechai.operation.judging import gather_facts, hold, number_day, number_key
 from speechai.operation.placing import Dial, Dialed, DialResult, give_back, place
 from speechai.operation.services import Services
-from speechai.store.attempts import AlreadyOpenError, LookAgainError, NoPlaceLeftError, Reservation
+from speechai.store.attempt_documents import AlreadyOpenError, LookAgainError, NoPlaceLeftError, Reservation
 from speechai.store.standing import Standing
 
 log = logging.getLogger(__name__)

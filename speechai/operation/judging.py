@@ -14,7 +14,7 @@ from speechai.operation.charging import means
 from speechai.operation.do_not_call import reasons_against
 from speechai.operation.services import Services
 from speechai.operation.settling import complete_batch_if_over
-from speechai.store.attempts import Wanted
+from speechai.store.attempt_documents import Wanted
 from speechai.store.standing import Standing
 
 log = logging.getLogger(__name__)

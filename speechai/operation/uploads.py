@@ -13,7 +13,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from speechai.catalog.accounts import DEFAULT_ACCOUNT, Account
-from speechai.catalog.policies import DEFAULT_POLICY, Policy
+from speechai.catalog.policies import Policy
 from speechai.catalog.use_cases import USE_CASES, Country, UseCaseId
 from speechai.core.model import ZONE_OF_COUNTRY, local_day
 from speechai.core.states import WaitReason
@@ -33,7 +33,7 @@ from speechai.operation.legal_warnings import legal_warnings, sentence
 from speechai.operation.persons import identified, join_histories
 from speechai.operation.services import Services
 from speechai.store.batches import batch_document
-from speechai.store.jobs import job_document
+from speechai.store.job_documents import job_document
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ class UploadOptions:
     name: str | None = None
     use_case: UseCaseId | None = None
     country: Country = Country.CL
-    policy: str = DEFAULT_POLICY
+    policy: str | None = None
     start: Start = "next_wave"
     wave_times: tuple[time, ...] | None = None
     daily_contacts: int | None = None
@@ -136,7 +136,8 @@ def upload(services: Services, path: Path, filename: str, options: UploadOptions
     """
     language = options.language
     account = require_account(services, options.account_id, language)
-    policy = require_policy(services, account, options.policy, language)
+    if options.policy:  # before the file is read: a wrong name should not cost a minute
+        require_policy(services, account, options.policy, language)
     sha256 = _sha256(path)
     same = services.store.batches.with_file(account.id, sha256)
     if same and not options.again and not options.dry_run:
@@ -151,11 +152,13 @@ def upload(services: Services, path: Path, filename: str, options: UploadOptions
         language=options.language,
         today=local_day(instant, ZONE_OF_COUNTRY[options.country]),
     )
+    policy_id = options.policy or USE_CASES[parsed.use_case].default_policy
+    policy = require_policy(services, account, policy_id, language)
     check_rules(
         account,
         parsed.country,
         parsed.use_case,
-        policy_id=options.policy,
+        policy_id=policy_id,
         weekdays=options.weekdays,
         retries=options.retries or {},
         language=language,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -16,16 +15,22 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from speechai.catalog.use_cases import UseCaseId
-from speechai.core.caps import PastCall
 from speechai.core.model import Attempt, Taken
-from speechai.core.outcomes import CONVERSATIONS, Outcome
+from speechai.core.outcomes import Outcome
 from speechai.core.states import ATTEMPT_MOVES, OPEN_ATTEMPTS, AttemptState
+from speechai.store.attempt_documents import (
+    AlreadyOpenError,
+    LookAgainError,
+    Reservation,
+    Wanted,
+    attempt_from,
+    free_place,
+    reserved_document,
+    taken_from,
+)
 from speechai.store.database import (
-    SCHEMA_VERSION,
     Db,
     Document,
-    day_of,
     decimal_of,
     money,
     plus_seconds,
@@ -49,54 +54,6 @@ _TAKEN_FIELDS = (
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
 
 
-class NoPlaceLeftError(Exception):
-    """The person or the number has used every place of the day."""
-
-
-class AlreadyOpenError(Exception):
-    """Another call to this person or this number is open."""
-
-
-class LookAgainError(Exception):
-    """The person's or the number's day changed since it was looked at: the rules must be asked again."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Whose day is asked about: a person and a number, each on its own local date."""
-
-    person_id: str
-    person_day: date
-    number: str  # its key
-    number_day: date
-
-
-@dataclass(frozen=True, slots=True)
-class Reservation:
-    """What an attempt is reserved with."""
-
-    attempt_id: str
-    job_id: str
-    batch_id: str
-    account_id: str
-    person_id: str
-    to_number: str
-    from_number: str
-    person_day: date
-    number_day: date
-    number_key: str  # under which the number's calls are counted: apart, for an isolated account
-    calls_per_day: int
-    provider: str
-    taken: Taken
-    use_case: str
-    owed: Document | None
-    is_metered: bool
-    verdict: Document
-    worker: str
-    instant: datetime
-    lease_seconds: float
-
-
 class AttemptRepository:
     """Reads and guarded writes of attempts."""
 
@@ -113,10 +70,10 @@ class AttemptRepository:
         indexes decide, so it holds under any number of workers: a place that was free when `wanted.taken`
         was read and is not any more means that the verdict is out of date, whichever cap it was about.
         """
-        document = _reserved_document(
+        document = reserved_document(
             wanted,
-            _free_place("person", wanted.taken.person_places, wanted.calls_per_day),
-            _free_place("number", wanted.taken.number_places, wanted.calls_per_day),
+            free_place("person", wanted.taken.person_places, wanted.calls_per_day),
+            free_place("number", wanted.taken.number_places, wanted.calls_per_day),
         )
         lease = {"lease_until": plus_seconds(wanted.lease_seconds)}
         try:
@@ -176,7 +133,7 @@ class AttemptRepository:
             of_person[row["person_id"]].append(row)
             of_number[row["number_key"]].append(row)
         return [
-            _taken(one, of_person.get(one.person_id, ()), of_number.get(one.number, ()), look_back_days)
+            taken_from(one, of_person.get(one.person_id, ()), of_number.get(one.number, ()), look_back_days)
             for one in wanted
         ]
 
@@ -185,23 +142,23 @@ class AttemptRepository:
     def get(self, attempt_id: str) -> Attempt | None:
         """The attempt, or None."""
         document = self._attempts.find_one({"_id": attempt_id})
-        return _attempt(document) if document else None
+        return attempt_from(document) if document else None
 
     def by_call(self, call_id: str) -> Attempt | None:
         """The attempt whose call the provider calls so."""
         document = self._attempts.find_one({"call_id": call_id})
-        return _attempt(document) if document else None
+        return attempt_from(document) if document else None
 
     def of_job(self, job_id: str) -> list[Attempt]:
         """Every attempt of the job, oldest first, without the provider's answers."""
         found = self._attempts.find({"job_id": job_id}, {"call": 0}).sort("reserved_at", ASCENDING)
-        return [_attempt(document) for document in found]
+        return [attempt_from(document) for document in found]
 
     def days_of_jobs(self, job_ids: Sequence[str]) -> dict[str, list[Attempt]]:
         """The attempts of many jobs, by job, without the provider's answers."""
         by_job: dict[str, list[Attempt]] = defaultdict(list)
         for row in self._attempts.find({"job_id": {"$in": list(job_ids)}}, {"call": 0, "verdict": 0}):
-            by_job[row["job_id"]].append(_attempt(row))
+            by_job[row["job_id"]].append(attempt_from(row))
         return by_job
 
     def documents_of_job(self, job_id: str) -> list[Document]:
@@ -213,7 +170,7 @@ class AttemptRepository:
         found = self._attempts.find(
             {"status": state.value, "$expr": {"$lt": ["$lease_until", "$$NOW"]}}
         ).sort("lease_until", ASCENDING)
-        return [_attempt(document) for document in found.limit(limit)]
+        return [attempt_from(document) for document in found.limit(limit)]
 
     def live_count(self) -> int:
         """How many calls of all batches are not over."""
@@ -222,7 +179,7 @@ class AttemptRepository:
     def in_state(self, state: AttemptState, limit: int = 500) -> list[Attempt]:
         """Attempts in an open state, oldest first."""
         found = self._attempts.find({"status": state.value}).sort("reserved_at", ASCENDING).limit(limit)
-        return [_attempt(document) for document in found]
+        return [attempt_from(document) for document in found]
 
     def open_ids(self, attempt_ids: Iterable[str]) -> set[str]:
         """Which of these attempts are open and have not ended: the rightful owners of slots."""
@@ -420,7 +377,7 @@ class AttemptRepository:
     def awaiting_details(self, instant: datetime, limit: int = 200) -> list[Attempt]:
         """Settled attempts whose missing cost or analysis should be asked for by now."""
         found = self._attempts.find({"details_due": {"$lte": instant}})
-        return [_attempt(row) for row in found.sort("details_due", ASCENDING).limit(limit)]
+        return [attempt_from(row) for row in found.sort("details_due", ASCENDING).limit(limit)]
 
     def extend_lease(self, attempt_id: str, seconds: float) -> None:
         """Its owner is alive: the lease runs from now."""
@@ -483,128 +440,3 @@ class AttemptRepository:
             wanted["revision"] = revision
         attempts = self._sealed_later if sealed_later else self._attempts
         return attempts.update_one(wanted, stages).modified_count == 1
-
-
-def _taken(
-    wanted: Wanted, of_person: Sequence[Document], of_number: Sequence[Document], look_back_days: int
-) -> Taken:
-    person_day, number_day = wanted.person_day.isoformat(), wanted.number_day.isoformat()
-    since = (wanted.person_day - timedelta(days=look_back_days - 1)).isoformat()
-    rang = {
-        row["_id"]: row
-        for row in (*of_person, *of_number)
-        if "person_place" in row and row["person_day"] >= since
-    }
-    return Taken(
-        person_places=frozenset(
-            row["person_place"]
-            for row in of_person
-            if row["person_day"] == person_day and "person_place" in row
-        ),
-        number_places=frozenset(
-            row["number_place"]
-            for row in of_number
-            if row["number_day"] == number_day and "number_place" in row
-        ),
-        person_open=any("open_person" in row for row in of_person),
-        number_open=any("open_number" in row for row in of_number),
-        calls=tuple(_past_call(row, wanted.person_id, wanted.number) for row in rang.values()),
-    )
-
-
-def _past_call(row: Document, person_id: str, number: str) -> PastCall:
-    outcome = row.get("outcome")
-    return PastCall(
-        at=row["reserved_at"],
-        day=date.fromisoformat(row["person_day"]),
-        of_person=row["person_id"] == person_id,
-        of_number=row["number_key"] == number,
-        account_id=row["account_id"],
-        is_conversation=outcome is not None and Outcome(outcome) in CONVERSATIONS,
-    )
-
-
-def _free_place(of: str, taken: frozenset[int], calls_per_day: int) -> int:
-    # Places above a limit that was lowered since still count as used.
-    if len(taken) < calls_per_day:
-        for place in range(1, calls_per_day + 1):
-            if place not in taken:
-                return place
-    raise NoPlaceLeftError(of)
-
-
-def _reserved_document(wanted: Reservation, person_place: int, number_place: int) -> Document:
-    return {
-        "_id": wanted.attempt_id,
-        "attempt_id": wanted.attempt_id,
-        "schema_version": SCHEMA_VERSION,
-        "job_id": wanted.job_id,
-        "batch_id": wanted.batch_id,
-        "account_id": wanted.account_id,
-        "person_id": wanted.person_id,
-        "to_number": wanted.to_number,
-        "number_key": wanted.number_key,
-        "from_number": wanted.from_number,
-        "provider": wanted.provider,
-        "person_day": wanted.person_day.isoformat(),
-        "number_day": wanted.number_day.isoformat(),
-        "person_place": person_place,
-        "number_place": number_place,
-        "open_person": wanted.person_id,
-        "open_number": wanted.number_key,
-        "uses_place": True,
-        "status": AttemptState.RESERVED.value,
-        "history": [{"at": wanted.instant, "status": AttemptState.RESERVED.value}],
-        "verdict": wanted.verdict,
-        "use_case": wanted.use_case,
-        "owed": wanted.owed,
-        "is_metered": wanted.is_metered,
-        "unlinked": True,  # no link in the chain of evidence yet
-        "worker_id": wanted.worker,
-        "reserved_at": wanted.instant,
-        "posted_at": None,
-        "call_id": None,
-        "outcome": None,
-        "cost_cents": money(Decimal(0)),
-        "ended_at": None,
-        "settled_at": None,
-        "looks": 0,
-        "call": {},
-        "revision": 0,
-    }
-
-
-def _attempt(document: Document) -> Attempt:
-    outcome = document.get("outcome")
-    return Attempt(
-        id=document["_id"],
-        job_id=document["job_id"],
-        batch_id=document["batch_id"],
-        account_id=document["account_id"],
-        person_id=document["person_id"],
-        to_number=document["to_number"],
-        from_number=document["from_number"],
-        status=AttemptState(document["status"]),
-        person_day=day_of(document["person_day"]) or date.min,
-        uses_place=document["uses_place"],
-        reserved_at=document["reserved_at"],
-        posted_at=document.get("posted_at"),
-        last_posted_at=document.get("last_posted_at"),
-        call_id=document.get("call_id"),
-        outcome=Outcome(outcome) if outcome else None,
-        lease_until=document["lease_until"],
-        poll_token=document.get("poll_token"),
-        provider=document["provider"],
-        call=document.get("call") or {},
-        ended_at=document.get("ended_at"),
-        settled_at=document.get("settled_at"),
-        cost_cents=decimal_of(document.get("cost_cents")),
-        looks=document.get("looks", 0),
-        stop_requested_at=document.get("stop_requested_at"),
-        revision=document.get("revision", 0),
-        use_case=UseCaseId(document["use_case"]),
-        owed_minor=(document.get("owed") or {}).get("total_minor"),
-        currency=(document.get("owed") or {}).get("currency"),
-        details_due=document.get("details_due"),
-        is_metered=document.get("is_metered", False),
-    )

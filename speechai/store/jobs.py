@@ -12,7 +12,6 @@ from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
 
-from speechai.catalog.use_cases import Country
 from speechai.core.model import Debt, Job
 from speechai.core.next_step import Step
 from speechai.core.promises import PromiseState
@@ -20,15 +19,12 @@ from speechai.core.states import JOB_MOVES, OPEN_ATTEMPTS, JobReason, JobState, 
 from speechai.core.variables import plain_amount
 from speechai.store.database import (
     LONG_AGO,
-    NOTHING,
-    SCHEMA_VERSION,
     Db,
     Document,
-    day_of,
-    day_text,
     plus_seconds,
     sealed_later,
 )
+from speechai.store.job_documents import debt_fields, job_from
 
 ACTIVE = [state.value for state in JobState if not state.is_final]
 _NOT_RELEASED = {  # no other dispatcher handed it out within the lease
@@ -64,7 +60,7 @@ class JobRepository:
     def get(self, job_id: str) -> Job | None:
         """The job, or None where there is none of ours."""
         document = self.document(job_id)
-        return _job(document) if document else None
+        return job_from(document) if document else None
 
     def document(self, job_id: str) -> Document | None:
         """The whole document."""
@@ -139,7 +135,7 @@ class JobRepository:
         """Every job of the batch that is not final, one at a time."""
         found = self._jobs.find({"batch_id": batch_id, "status": {"$in": ACTIVE}})
         for document in found.sort("_id", ASCENDING):
-            yield _job(document)
+            yield job_from(document)
 
     def export(self, batch_id: str) -> Iterator[Document]:
         """Every job of a batch, in order, one at a time."""
@@ -561,143 +557,8 @@ class JobRepository:
             },
             {"$match": {"open_attempt": []}},
         ]
-        return [_job(document) for document in self._jobs.aggregate(pipeline)]
+        return [job_from(document) for document in self._jobs.aggregate(pipeline)]
 
 
 def _is_expression(value: Any) -> bool:
     return isinstance(value, dict) and len(value) == 1 and "$add" in value
-
-
-def job_document(
-    *,
-    job_id: str,
-    seq: int,
-    batch_id: str,
-    account_id: str,
-    person_id: str,
-    country: Country,
-    document: str | None,
-    document_label: str | None,
-    name: str,
-    phones: Sequence[str],
-    company: str | None,
-    debt: Debt | None,
-    offer: dict[str, str],
-    variables: dict[str, str],
-    max_attempts: int,
-    waiting_for: WaitReason,
-    rows: Sequence[int],
-    instant: datetime,
-) -> Document:
-    """A new job as it is stored."""
-    return {
-        "_id": job_id,
-        "job_id": job_id,
-        "seq": seq,
-        "batch_id": batch_id,
-        "account_id": account_id,
-        "person_id": person_id,
-        "country": country.value,
-        "waiting_for": waiting_for.value,
-        "rut": document,
-        "document_label": document_label,
-        "nombre": name,
-        "to_number": phones[0],
-        "try_phones": phones,
-        "next_phone": phones[0],
-        "empresa": company,
-        **debt_fields(debt),
-        "offer": offer,
-        "variables": variables,
-        "max_attempts": max_attempts,
-        "rows": rows,
-        "created_at": instant,
-        "updated_at": instant,
-        **_UNTOUCHED,
-    }
-
-
-# What every new job has in common: nobody was called, nobody is.
-_UNTOUCHED: Document = {
-    "schema_version": SCHEMA_VERSION,
-    "status": JobState.PENDING.value,
-    "reason": None,
-    "next_attempt_at": None,
-    "exact": False,
-    "struck_phones": [],
-    "attempts": 0,
-    "group_date": None,
-    "attempt_id": None,
-    "call_id": None,
-    "call_started_at": None,
-    "reserved_until": None,
-    "released_until": None,
-    "worker_id": None,
-    "is_calling": False,
-    "cost_cents": NOTHING,
-}
-
-
-def debt_fields(debt: Debt | None) -> Document:
-    """What a person owes, as it is stored: `debt` exactly, `monto_total` in the currency's own unit."""
-    if debt is None:
-        return {"debt": None, "monto_total": None, "currency": None}
-    return {
-        "debt": {
-            "total_minor": debt.total_minor,
-            "currency": debt.currency,
-            "instalments": debt.instalments,
-            "due_date_oldest": day_text(debt.due_date_oldest),
-            "due_date_latest": day_text(debt.due_date_latest),
-            "days_late": debt.days_late,
-            "deadline": day_text(debt.deadline),
-            "final_deadline": day_text(debt.final_deadline),
-        },
-        "monto_total": plain_amount(debt.total_minor, debt.currency),
-        "currency": debt.currency,
-    }
-
-
-def _job(document: Document) -> Job:
-    reason, waiting = document.get("reason"), document.get("waiting_for")
-    return Job(
-        id=document["_id"],
-        batch_id=document["batch_id"],
-        account_id=document["account_id"],
-        person_id=document["person_id"],
-        country=Country(document["country"]),
-        status=JobState(document["status"]),
-        reason=JobReason(reason) if reason else None,
-        waiting_for=WaitReason(waiting) if waiting else None,
-        next_attempt_at=document.get("next_attempt_at"),
-        exact=document.get("exact", False),
-        phones=tuple(document["try_phones"]),
-        struck_phones=frozenset(document.get("struck_phones", ())),
-        next_phone=document.get("next_phone"),
-        attempts=document.get("attempts", 0),
-        max_attempts=document["max_attempts"],
-        group_date=day_of(document.get("group_date")),
-        attempt_id=document.get("attempt_id"),
-        document=document.get("rut"),
-        document_label=document.get("document_label"),
-        name=document.get("nombre") or "",
-        company=document.get("empresa"),
-        debt=_debt(document.get("debt")),
-        offer=document.get("offer") or {},
-        variables=document.get("variables") or {},
-    )
-
-
-def _debt(stored: Document | None) -> Debt | None:
-    if stored is None:
-        return None
-    return Debt(
-        total_minor=stored["total_minor"],
-        currency=stored["currency"],
-        instalments=stored["instalments"],
-        due_date_oldest=day_of(stored.get("due_date_oldest")),
-        due_date_latest=day_of(stored.get("due_date_latest")),
-        days_late=stored.get("days_late"),
-        deadline=day_of(stored.get("deadline")),
-        final_deadline=day_of(stored.get("final_deadline")),
-    )

@@ -11,6 +11,7 @@ from werkzeug.wrappers import Response
 from speechai.catalog.policies import presets
 from speechai.core.calendar import closed_reason, next_opening
 from speechai.core.model import ZONE_OF_COUNTRY
+from speechai.core.retry_table import RETRIES
 from speechai.core.states import BatchState, JobState
 from speechai.operation import batches as operation
 from speechai.operation import configuring, eligibility, jobs
@@ -128,6 +129,7 @@ def edit_batch(batch_id: str) -> Response | FlaskResponse | str:
         errors=errors,
         given=request.form,
         policies=[*presets().values()],
+        outcomes=[outcome.value for outcome in RETRIES],
         own_policies=list(account.policies) if account else [],
     )
     return FlaskResponse(page, 422) if errors else page

@@ -32,6 +32,7 @@ def job(job_id: str) -> str:
     try:
         found = operation.view(made, job_id)
         verdict = eligibility.of_job(made, job_id)
+        told = eligibility.preview(made, job_id)
     except JobNotFoundError:
         raise _no_job() from None
     batch = made.store.batches.document(found["batch_id"]) or {}
@@ -40,6 +41,7 @@ def job(job_id: str) -> str:
         job=found,
         batch=batch,
         verdict=verdict,
+        told=told,
         waits_help=verdict["next_allowed_at"] is not None,
         zone=ZONE_OF_COUNTRY[Country(found["country"])],
         can_call_back=found["status"] in (JobState.PENDING, JobState.DONE, JobState.FAILED)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import functools
 import json
-import tomllib
-from importlib import resources
 from typing import Any
 
 from speechai.catalog.accounts import Account
 from speechai.catalog.flows.flow import Bucket, Flow, FlowFileError, read_flow
-from speechai.catalog.overrides import override
+from speechai.catalog.presets import files_of, override
 
 
 class FlowNotFoundError(LookupError):
@@ -19,12 +17,7 @@ class FlowNotFoundError(LookupError):
 
 @functools.cache
 def _files() -> dict[str, dict[str, Any]]:
-    found = sorted(resources.files(__name__).iterdir(), key=lambda entry: entry.name)
-    return {
-        file.name.removesuffix(".toml"): tomllib.loads(file.read_text("utf-8"))
-        for file in found
-        if file.name.endswith(".toml")
-    }
+    return files_of(__name__)
 
 
 @functools.cache

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import functools
 import json
-import tomllib
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 from speechai.catalog.accounts import Account, Legal
-from speechai.catalog.overrides import override
 from speechai.catalog.policies.law import law_of
 from speechai.catalog.policies.policy import (
     Cap,
@@ -28,9 +25,8 @@ from speechai.catalog.policies.policy import (
     read_policy,
     strictest,
 )
+from speechai.catalog.presets import files_of, override
 from speechai.catalog.use_cases import Country, UseCaseId
-
-DEFAULT_POLICY = "house"
 
 
 class PolicyNotFoundError(LookupError):
@@ -39,12 +35,7 @@ class PolicyNotFoundError(LookupError):
 
 @functools.cache
 def _files() -> dict[str, dict[str, Any]]:
-    found = sorted(resources.files(__name__).iterdir(), key=lambda entry: entry.name)
-    return {
-        file.name.removesuffix(".toml"): tomllib.loads(file.read_text("utf-8"))
-        for file in found
-        if file.name.endswith(".toml")
-    }
+    return files_of(__name__)
 
 
 @functools.cache
@@ -103,7 +94,6 @@ def _combined(policy: Policy, law: str | None, weekdays: frozenset[int] | None) 
 
 
 __all__ = [
-    "DEFAULT_POLICY",
     "Cap",
     "Certainty",
     "Consent",

@@ -13,7 +13,7 @@ from speechai.core.states import WaitReason
 from speechai.operation import batches
 from speechai.operation.services import Services
 from speechai.store.batches import batch_document
-from speechai.store.jobs import job_document
+from speechai.store.job_documents import job_document
 from tests.builders import a_debt
 from tests.fakes import FakeProvider, Worker, make_services
 

@@ -14,7 +14,7 @@ from speechai.core.model import Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.states import AttemptState, JobState
 from speechai.store import connect, open_store
-from speechai.store.attempts import AlreadyOpenError, LookAgainError, NoPlaceLeftError, Reservation
+from speechai.store.attempt_documents import AlreadyOpenError, LookAgainError, NoPlaceLeftError, Reservation
 from tests.builders import MONDAY_NOON
 
 DAY = date(2026, 11, 23)

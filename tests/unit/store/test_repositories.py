@@ -13,7 +13,8 @@ from speechai.core.states import BatchState, JobReason, JobState, WaitReason
 from speechai.store.access import ApiKeyRepository, UserRepository
 from speechai.store.accounts import AccountRepository
 from speechai.store.batches import BatchRepository, WaveRepository, batch_document
-from speechai.store.jobs import JobRepository, debt_fields, job_document
+from speechai.store.job_documents import debt_fields, job_document
+from speechai.store.jobs import JobRepository
 from tests.builders import MONDAY_NOON, a_debt
 
 

@@ -1,11 +1,23 @@
-"""An account's own policies and flows: a preset with some of its fields replaced."""
+"""Presets are data files; an account's own policies and flows are presets with some fields replaced."""
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable, Mapping
+from importlib import resources
 from typing import Any, TypeVar
 
 _T = TypeVar("_T")
+
+
+def files_of(package: str) -> dict[str, dict[str, Any]]:
+    """The data of every TOML file beside a package's modules, by its name."""
+    found = sorted(resources.files(package).iterdir(), key=lambda entry: entry.name)
+    return {
+        file.name.removesuffix(".toml"): tomllib.loads(file.read_text("utf-8"))
+        for file in found
+        if file.name.endswith(".toml")
+    }
 
 
 class OverrideError(ValueError):
