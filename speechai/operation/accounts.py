@@ -22,7 +22,7 @@ from speechai.core.money import EntryKind, Funds, lacking
 from speechai.core.retry_table import RETRIES, RetryTableError, changed, described
 from speechai.ingest.messages import Language
 from speechai.operation.charging import resume
-from speechai.operation.configuring import RefusedOptionError, check_rules, require_policy
+from speechai.operation.configuring import RefusedOptionError, check_rules, require_flow, require_policy
 from speechai.operation.services import Services
 from speechai.settings import E164
 from speechai.store.database import Document
@@ -259,6 +259,7 @@ def _applied(
         raise RefusedOptionError("retries", str(error)) from error
     for batch in services.store.batches.of_account(account.id):
         require_policy(services, made, batch.policy_id, language)
+        require_flow(made, batch.flow_id, batch.use_case, language)
         check_rules(
             made,
             batch.country,

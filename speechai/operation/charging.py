@@ -55,6 +55,8 @@ def charge(services: Services, attempt: Attempt) -> bool:
     if not attempt.call.get("call_cost"):
         cents = estimate(attempt.call, services.settings.cost_per_minute_cents)
     price = price_of(account.plan, cents, int(attempt.call.get("duration_ms") or 0))
+    if not price.cents and not price.units:
+        return services.store.funds.release(attempt.account_id, attempt.id)
     instant = services.clock.now()
     entry = Entry(
         id=f"call:{attempt.id}",

@@ -41,13 +41,13 @@ def sweep(services: Services) -> dict[str, int]:
         "limit": _limit_of_the_provider,
         "money": heal,
         "joins": join_again,
-        "evidence": link_all,
         "resumed": resume_all,
         "suspended": lambda services: services.store.jobs.resume_suspended(services.clock.now()),
         "waves": _unfinished_waves,
         "due_waves": open_waves,
         "batches": _finished_batches,
         "dispatched": dispatch,
+        "evidence": link_all,
         "uploads": lambda services: services.store.uploads.purge(services.clock.now() - UNCONFIRMED_UPLOADS),
     }
     found: dict[str, int] = {}

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
 
-from speechai.core.calendar import Slot, closed_reason, day_bounds, due_slots
+from speechai.core.calendar import Slot, closed_reason, day_bounds, due_slots, slots_of
 from speechai.core.model import Batch, local_day
 from speechai.core.states import BatchState, WaveState
 from speechai.failpoints import reached
@@ -115,10 +115,12 @@ def pick_group(services: Services, batch: Batch, day: date) -> int:
     people.
     """
     _, tomorrow = day_bounds(day, batch.zone)
+    # Whoever is due after the last wave cannot be called that day: the place would be wasted.
+    last = tomorrow if batch.continuous else slots_of(day, batch.wave_times, batch.zone)[-1].opens_at
     batches, jobs = services.store.batches, services.store.jobs
     recruits: tuple[Callable[[], bool], ...] = (
         lambda: jobs.recruit_callback(batch.id, day, tomorrow),
-        lambda: jobs.recruit(batch.id, day, carry_over_until=tomorrow),
+        lambda: jobs.recruit(batch.id, day, carry_over_until=last),
         lambda: jobs.recruit(batch.id, day, carry_over_until=None),
     )
     picked = 0

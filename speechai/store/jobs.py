@@ -188,7 +188,7 @@ class JobRepository:
     def recruit(self, batch_id: str, day: date, *, carry_over_until: datetime | None) -> bool:
         """Give one waiting person a place in the group of `day`; False where nobody is left.
 
-        With `carry_over_until`: somebody already called, due before that instant (the earliest first).
+        With `carry_over_until`: somebody already called, due by that instant (the earliest first).
         Without: somebody new, in the file's order.
         """
         wanted: Document = {
@@ -200,7 +200,7 @@ class JobRepository:
         if carry_over_until is not None:
             wanted |= {"group_date": {"$nin": [day.isoformat(), None]}}
             # The lower bound names the index's own condition: without it the plan sorts every carry-over.
-            wanted["next_attempt_at"] = {"$gt": LONG_AGO, "$lt": carry_over_until}
+            wanted["next_attempt_at"] = {"$gt": LONG_AGO, "$lte": carry_over_until}
             order = [("next_attempt_at", ASCENDING), ("seq", ASCENDING)]
         else:
             wanted["group_date"] = None

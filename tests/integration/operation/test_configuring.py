@@ -195,6 +195,22 @@ def test_enforcing_the_law_makes_the_strictest_of_both_hold(services, worker, pr
     assert jobs.view(services, job_id())["attempts"][0]["verdict"]["policy"] == "house+cl-collections"
 
 
+def test_a_flow_in_use_cannot_be_taken_away(services, worker, provider):
+    bucket = {"id": "all", "label_es": "x", "label_en": "x", "opening": "Hola.", "agent_id": "agent_mine"}
+    mine = {"extends": "collections", "buckets": [bucket], "variables": ["nombre", "apertura"]}
+    accounts.change(services, "default", {"flows": {"mine": mine}}, "ana", "en")
+    add_batch(services, flow="mine")
+    worker.run()
+    sent = provider.requests[0]
+    assert (sent.agent_id, sent.dynamic_variables) == (
+        "agent_mine",
+        {"nombre": "Persona 1", "apertura": "Hola."},
+    )
+    with pytest.raises(RefusedOptionError) as refused:
+        accounts.change(services, "default", {"flows": {}}, "ana", "en")
+    assert refused.value.field == "flow"
+
+
 def test_a_policy_in_use_cannot_be_made_impossible(services):
     mine = {"extends": "house"}
     accounts.change(services, "default", {"policies": {"mine": mine}}, "ana", "en")

@@ -79,9 +79,9 @@ def script(dice: random.Random) -> dict[str, list[str]]:
     """What each person's two numbers do, call after call; the last thing again and again."""
     found = {}
     for person in range(1, PEOPLE + 1):
-        never = dice.random() < 0.07
+        never = dice.random() < 0.06
         for number in (phone(person), phone(10_000 + person)):
-            silent = 9 if never else dice.choices([0, 1, 2, 9], [6, 3, 2, 2])[0]
+            silent = 9 if never else dice.choices([0, 1, 2, 9], [14, 3, 2, 1])[0]
             unreached = dice.choices(["no_answer", "voicemail", "failure"], [40, 15, 1], k=silent)
             found[number] = [*unreached, *dice.choices(ENDINGS, WEIGHTS)[0]]
     return found
@@ -157,8 +157,8 @@ def of_person(ledger):
 def test_everybody_comes_to_an_end(month):
     services, provider = month
     assert services.store.batches.document("batch-1")["status"] == "completed"
-    assert len(provider.ledger) > 1000
-    assert len(by_day(provider.ledger)) > 15
+    assert len(provider.ledger) > 900
+    assert len(by_day(provider.ledger)) > 12
 
 
 def test_nobody_is_rung_outside_the_hours(month):
@@ -174,10 +174,10 @@ def test_at_most_sixty_people_a_day_and_sixty_while_there_are_so_many(month):
     days = by_day(provider.ledger)
     people = {day: {ring.person for ring in rings} for day, rings in days.items()}
     assert all(len(rung) <= DAILY for rung in people.values())
-    met: set[int] = set()
+    ever, met = set().union(*people.values()), set[int]()
     for day in sorted(people):
         met |= people[day]
-        if len(met) < PEOPLE:
+        if met != ever:  # somebody new is left for another day
             # A number that never rings takes a place in the group: those are few.
             assert len(people[day]) >= DAILY - 10, day
 
@@ -204,7 +204,7 @@ def test_after_three_days_without_an_answer_nobody_calls_again(month):
             assert rings[-1].day == unanswered[2]
             reason = services.store.jobs.get(job_id(number=person)).reason
             assert reason in (JobReason.NO_ANSWER, JobReason.PROVIDER_FAILURE)
-    assert excluded > 30
+    assert excluded > 20
 
 
 def test_who_opted_out_is_never_rung_again_and_who_promised_neither(month):
@@ -223,7 +223,8 @@ def test_rings_come_in_waves_but_callbacks_at_their_hour(month):
         for before, ring in zip([None, *rings], rings, strict=False):
             if before and before.outcome == "callback":
                 wished = before.at + timedelta(hours=2)
-                if sum(other.day == before.day for other in rings) == 3:  # the day has no call left
+                rung = sum(other.day == before.day and other.at <= before.at for other in rings)
+                if rung == 3:  # the day has no call left
                     wished = at(before.day + timedelta(days=1), time(0), SANTIAGO)
                 late = ring.at - opening(wished)
                 assert timedelta(0) <= late < DELIVERED, (before, ring)
