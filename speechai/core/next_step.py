@@ -26,9 +26,6 @@ SUSPENDS: dict[Outcome, JobReason] = {
     Outcome.ACCOUNT_REFUSED: JobReason.PROVIDER_REFUSED,
 }
 
-# Refused by capacity or for want of money: the dial did not happen, and uses up nothing.
-UNCOUNTED = frozenset({Outcome.CAPACITY_REFUSED, Outcome.NO_CREDIT, Outcome.ACCOUNT_REFUSED})
-
 
 @dataclass(frozen=True, slots=True)
 class Step:

@@ -57,8 +57,6 @@ class JobReason(StrEnum):
     """The person or every number is on the do-not-call list."""
     PROVIDER_FAILURE = "provider_failure"
     CANCELLED = "cancelled"
-    MERGED = "merged"
-    """What it owed moved to a newer upload of the same person."""
     PAID = "paid"
     """The debt was paid: nothing is left to call about."""
     NO_CREDIT = "no_credit"
@@ -116,13 +114,6 @@ ATTEMPT_MOVES: dict[AttemptState, frozenset[AttemptState]] = {
 
 OPEN_ATTEMPTS = tuple(state for state in AttemptState if ATTEMPT_MOVES[state])
 """Attempts that hold a slot, or may."""
-
-RINGABLE_ATTEMPTS = (
-    AttemptState.DIALING,
-    AttemptState.ONGOING,
-    AttemptState.UNKNOWN,
-)
-"""Open attempts that may have rung."""
 
 
 class BatchState(StrEnum):

@@ -1,6 +1,6 @@
 """The JSON API under /api, for programs with a key."""
 
-from web.api import accounts, batches, do_not_call, jobs, payments, persons, stopping, uploads
+from web.api import accounts, batches, do_not_call, jobs, payments, persons, policies, stopping, uploads
 from web.api.blueprint import blueprint
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "jobs",
     "payments",
     "persons",
+    "policies",
     "stopping",
     "uploads",
 ]

@@ -1,6 +1,6 @@
 """The control panel: pages for the operator, rendered here, alive where the browser lets them be."""
 
-from web.panel import accounts, batches, do_not_call, jobs, persons, session, stopping, uploads
+from web.panel import accounts, batches, do_not_call, jobs, persons, policies, session, stopping, uploads
 from web.panel.blueprint import blueprint
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "do_not_call",
     "jobs",
     "persons",
+    "policies",
     "session",
     "stopping",
     "uploads",

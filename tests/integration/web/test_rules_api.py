@@ -207,6 +207,12 @@ def test_a_register_is_consulted(api: Api):
 # -- persons and payments ---------------------------------------------------------------------------
 
 
+def test_the_policies_say_where_their_rules_come_from(api: Api):
+    items = {policy["id"]: policy for policy in api.get("/api/policies").json["items"]}
+    assert items["cl-collections"]["caps"][0]["certainty"] == "law"
+    assert all(policy["reviewed_on"] and policy["source"] for policy in items.values())
+
+
 def test_a_person_with_evidence_until_forgotten(api: Api, worker, provider):
     started(api, LIST + ANA)
     worker.run()
@@ -252,6 +258,7 @@ def test_the_pages_of_the_panel_say_it_too(api: Api, panel, worker, provider):
         "/accounts",
         "/accounts/default",
         "/do-not-call",
+        "/policies",
         f"/batches/{batch_id}/why",
         f"/batches/{batch_id}/edit",
         f"/persons/{ANA_ID}",
