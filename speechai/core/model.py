@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -35,6 +36,32 @@ _ZONE_OF_PREFIX = (  # the longer prefix first: landlines betray their place
     ("+56", ZONE_OF_COUNTRY[Country.CL]),
     ("+54", ZONE_OF_COUNTRY[Country.AR]),
 )
+
+
+_ZONE_OF_PLACE = {  # what a region, a commune or a city is called, without accents
+    "magallanes": ZoneInfo("America/Punta_Arenas"),
+    "punta arenas": ZoneInfo("America/Punta_Arenas"),
+    "puerto natales": ZoneInfo("America/Punta_Arenas"),
+    "porvenir": ZoneInfo("America/Punta_Arenas"),
+    "isla de pascua": ZoneInfo("Pacific/Easter"),
+    "rapa nui": ZoneInfo("Pacific/Easter"),
+    "hanga roa": ZoneInfo("Pacific/Easter"),
+}
+PLACE_COLUMNS = ("region", "comuna", "ciudad")  # as an upload's columns are named
+
+
+def zone_of_place(variables: Mapping[str, str]) -> ZoneInfo | None:
+    """The zone of the place that the file gives for a Chilean contact, where it has one of its own."""
+    for column in PLACE_COLUMNS:
+        place = _plain(variables.get(column, ""))
+        if zone := next((zone for name, zone in _ZONE_OF_PLACE.items() if name in place), None):
+            return zone
+    return None
+
+
+def _plain(text: str) -> str:
+    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
 def zone_of_number(number: str, default: ZoneInfo) -> ZoneInfo:
@@ -137,11 +164,14 @@ class Job:
         return ZONE_OF_COUNTRY[self.country]
 
     def zones(self, policy: Policy) -> tuple[ZoneInfo, ...]:
-        """Where the hours of a call to the next number are judged: by its prefix, else by the person.
+        """Where the hours of a call to the next number are judged: by its prefix, by the place that the file
+        gives, else by the person's country.
 
         With the rule `strictest`, every zone in which the number may be.
         """
         named = zone_of_number(self.next_phone or "", self.zone)
+        if named is self.zone and self.country is Country.CL and self.variables:
+            named = zone_of_place(self.variables) or named
         if policy.tz_rule == "contact" or named is not self.zone:
             return (named,)
         return ZONES_OF_COUNTRY[self.country]

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechai.catalog.policies import presets
+from speechai.catalog.policies import preset, presets
 from speechai.core.breaker import Breaker
 from speechai.core.model import Taken
 from speechai.core.rules import judge
@@ -22,6 +22,25 @@ def places(count):
 
 def forbidden(verdict):
     return {rule.rule for rule in verdict.forbidding}
+
+
+@pytest.mark.parametrize(
+    ("variables", "zone"),
+    [
+        ({}, "America/Santiago"),
+        ({"region": "Región de Magallanes y de la Antártica Chilena"}, "America/Punta_Arenas"),
+        ({"comuna": "PUNTA ARENAS"}, "America/Punta_Arenas"),
+        ({"comuna": "Isla de Pascua"}, "Pacific/Easter"),
+        ({"region": "Valparaíso", "comuna": "Rapa Nui"}, "Pacific/Easter"),
+        ({"region": "Valparaíso"}, "America/Santiago"),
+        ({"nombre": "Magallanes"}, "America/Santiago"),
+    ],
+)
+def test_the_place_that_the_file_gives_says_the_zone_of_a_mobile(variables, zone):
+    job = a_job(variables=variables)
+    assert [found.key for found in job.zones(preset("house"))] == [zone]
+    landline = a_job(variables={"comuna": "Isla de Pascua"}, next_phone="+56612223344")
+    assert [found.key for found in landline.zones(preset("house"))] == ["America/Punta_Arenas"]
 
 
 def test_allowed():
