@@ -72,6 +72,11 @@ def zone_of_number(number: str, default: ZoneInfo) -> ZoneInfo:
     return default
 
 
+def country_of_number(number: str) -> Country:
+    """The country whose number it is; Chile for one of neither."""
+    return Country.AR if number.startswith("+54") else Country.CL
+
+
 def local_day(instant: datetime, zone: ZoneInfo) -> date:
     """The calendar date at `instant` in `zone`."""
     return instant.astimezone(zone).date()

@@ -5,23 +5,22 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from speechai.catalog.use_cases import UseCaseId
-from speechai.core.model import Attempt
+from speechai.catalog.use_cases import CURRENCY_OF
+from speechai.core.model import Attempt, country_of_number
 from speechai.core.outcomes import captured
 from speechai.core.promises import Flaw, Promise, check
 from speechai.core.variables import plain_amount
 from speechai.ingest.amounts import UnreadableError, parse_amount
 from speechai.ingest.dates import parse_date
 
-MAKES_PROMISES = frozenset({UseCaseId.DEBT_COLLECTION, UseCaseId.REMINDER})
-
 
 def read_promise(attempt: Attempt) -> Promise | None:
     """What was promised on the attempt's call, checked; None where nothing was."""
     said = captured(attempt.call)
-    if attempt.use_case not in MAKES_PROMISES or not (said.payment_date or said.payment_amount):
+    if not (said.payment_date or said.payment_amount):
         return None
-    currency = attempt.currency or "CLP"
+    # Where nothing is owed (a reminder, a notice), an amount is in the pesos of the number's country.
+    currency = attempt.currency or CURRENCY_OF[country_of_number(attempt.to_number)]
     return check(
         _date(said.payment_date),
         _amount(said.payment_amount, currency),
