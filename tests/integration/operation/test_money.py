@@ -233,9 +233,15 @@ def test_the_balance_tells_when_it_runs_low(services, worker, caplog):
     assert accounts.view(services, "acme")["alerts"] == [300]
 
 
-def test_fifty_workers_cannot_hold_more_than_there_is(services):
-    an_account(services)
-    top_up(services, 5 * WORST)
+@pytest.mark.parametrize(
+    "given",
+    [{"plan": "credit_based"}, {"plan": "unlimited", "daily_budget_cents": int(5 * WORST)}],
+    ids=["credit", "budget"],
+)
+def test_fifty_workers_cannot_hold_more_than_there_is(services, given):
+    an_account(services, **given)
+    if given["plan"] == "credit_based":
+        top_up(services, 5 * WORST)
     account = services.store.accounts.get("acme")
 
     def hold(number):
@@ -244,7 +250,7 @@ def test_fifty_workers_cannot_hold_more_than_there_is(services):
     with ThreadPoolExecutor(50) as pool:
         held = list(pool.map(hold, range(50)))
     assert sum(held) == 5
-    assert funds(services).held == 5 * WORST
+    assert funds(services).held_cents == 5 * WORST
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
