@@ -66,7 +66,7 @@ def dynamic_variables(
     for field, value in job.offer.items():
         told[OFFER_NAMES.get(field, field)] = value
     if job.debt:
-        told |= _debt_variables(job.debt, batch, bucket, job.country, local.date())
+        told |= _debt_variables(job.debt, batch, bucket, local.date())
     extra = job.variables if flow.extra_columns else {}
     return {name: value for name, value in {**extra, **_named(told, flow.variables)}.items() if value}
 
@@ -75,9 +75,7 @@ def _named(told: dict[str, str], names: Iterable[str]) -> dict[str, str]:
     return {name: told[name] for name in names if name in told}
 
 
-def _debt_variables(
-    debt: Debt, batch: Batch, bucket: Bucket, country: Country, today: date
-) -> dict[str, str]:
+def _debt_variables(debt: Debt, batch: Batch, bucket: Bucket, today: date) -> dict[str, str]:
     deadline = _deadline(debt.deadline, batch.deadline_days, DEADLINE_DAYS, today)
     final = _deadline(debt.final_deadline, batch.final_deadline_days, FINAL_DEADLINE_DAYS, today)
     count = str(debt.instalments)
@@ -88,15 +86,15 @@ def _debt_variables(
         "cuotas_adeudadas": count,
         "cantidad_cupones": count,
         "fecha_limite": deadline.isoformat(),
-        "fecha_limite_hablada": date_in_words(deadline, country),
+        "fecha_limite_hablada": date_in_words(deadline),
         "fecha_maxima": final.isoformat(),
-        "fecha_maxima_hablada": date_in_words(final, country),
+        "fecha_maxima_hablada": date_in_words(final),
         "dias_vencidos": str(days_past_due(debt, today)),
-        **_offer_variables(debt, bucket, country, today),
+        **_offer_variables(debt, bucket, today),
     }
 
 
-def _offer_variables(debt: Debt, bucket: Bucket, country: Country, today: date) -> dict[str, str]:
+def _offer_variables(debt: Debt, bucket: Bucket, today: date) -> dict[str, str]:
     """What the agent may offer at this stage of the arrears."""
     told = {"tipo_mora": bucket.id, "cuotas_ofrecidas": str(bucket.most_instalments)}
     options = ["pagar el total"]
@@ -111,7 +109,7 @@ def _offer_variables(debt: Debt, bucket: Bucket, country: Country, today: date) 
     if bucket.pay_within_days is not None:
         last = today + timedelta(days=bucket.pay_within_days)
         told["pagar_hasta"] = last.isoformat()
-        told["pagar_hasta_hablado"] = date_in_words(last, country)
+        told["pagar_hasta_hablado"] = date_in_words(last)
     return {**told, "opciones_pago": "; ".join(options)}
 
 
