@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from speechai.catalog.use_cases import MINOR_DIGITS, Country, UseCaseId
-from speechai.ingest.columns import normalise
 from speechai.ingest.contacts import FileError, ParsedFile
+from speechai.ingest.headers import normalise
 from speechai.ingest.limits import Limits
 from speechai.ingest.messages import Language, file_error
 from speechai.ingest.packing import load, unpack

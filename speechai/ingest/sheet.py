@@ -16,7 +16,7 @@ from pathlib import Path
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetTypeEnum
 
 from speechai.ingest.archive import Kind
-from speechai.ingest.columns import mapped_keys, score
+from speechai.ingest.headers import mapped_keys, score
 from speechai.ingest.limits import Limits
 from speechai.ingest.messages import Language, file_error
 

@@ -20,10 +20,12 @@ from typing import Any
 
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.ingest import archive, columns, rows, sheet
+from speechai.ingest.cells import cell_text
 from speechai.ingest.contacts import FileError
 from speechai.ingest.limits import Limits
 from speechai.ingest.messages import Language, file_error, say, shorten
 from speechai.ingest.packing import Packed
+from speechai.ingest.row_reader import Request
 
 _EXTENSIONS = {
     "xlsx": (".xlsx", ".xlsm"),
@@ -32,7 +34,7 @@ _EXTENSIONS = {
 }
 
 
-def parse(path: Path, filename: str, mapping: dict[str, str] | None, request: rows.Request) -> Packed:
+def parse(path: Path, filename: str, mapping: dict[str, str] | None, request: Request) -> Packed:
     """The whole way from a file to its contacts, in the process that calls it and without its limits."""
     language, limits = request.language, request.limits
     kind = archive.inspect(path, limits, language)
@@ -49,7 +51,7 @@ def plain_table(path: Path, language: Language, limits: Limits) -> tuple[list[st
     table = sheet.open_table(path, archive.inspect(path, limits, language), None, limits, language)
     found: list[tuple[int, Any]] = []
     for number, cells in table.rows:
-        texts = tuple(rows.cell_text(cell) for cell in cells)
+        texts = tuple(cell_text(cell) for cell in cells)
         if any(texts):
             if len(found) >= limits.rows:
                 raise file_error("too_many_rows", language, limit=limits.rows)
@@ -80,7 +82,7 @@ def _bound(limits: Limits) -> None:
 
 def _answer(asked: dict[str, Any], limits: Limits) -> tuple[Any, ...]:
     """("parsed", …), ("file_error", code, message) or ("bug", where): never an exception."""
-    request = rows.Request(
+    request = Request(
         use_case=UseCaseId(asked["use_case"]) if asked["use_case"] else None,
         country=Country(asked["country"]),
         currency=asked["currency"],

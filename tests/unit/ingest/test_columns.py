@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 
 from speechai.catalog.use_cases import Country, Field
-from speechai.ingest.columns import RESERVED_VARIABLES, Columns, line_kind, recognise, resolve, slug
+from speechai.ingest.aliases import RESERVED_VARIABLES
+from speechai.ingest.columns import Columns, resolve
 from speechai.ingest.contacts import FileError
+from speechai.ingest.headers import line_kind, recognise, slug
 from speechai.ingest.phones import LineKind
 
 DRESSES = {

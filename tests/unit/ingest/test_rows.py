@@ -13,7 +13,8 @@ from speechai.ingest.columns import resolve
 from speechai.ingest.contacts import FileError, ParsedFile
 from speechai.ingest.limits import Limits
 from speechai.ingest.packing import unpack
-from speechai.ingest.rows import Request, choose_use_case, gather
+from speechai.ingest.row_reader import Request
+from speechai.ingest.rows import choose_use_case, gather
 from speechai.ingest.sheet import Table
 
 ANA, EVA, LUZ = "12.345.678-5", "11.111.111-1", "7.654.321-6"
