@@ -1,10 +1,11 @@
-"""Signed webhooks: sent in order, not blocking, retried up to three times, spoiled where faults say so."""
+"""Signed webhooks: a call's in their order, not blocking, retried up to three times, spoiled by faults."""
 
 from __future__ import annotations
 
 import json
 import logging
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from typing import Any
 
 import requests
@@ -14,23 +15,34 @@ from speechai.retell.webhook import HEADER, sign
 
 log = logging.getLogger(__name__)
 
+LANES = 8  # each one thread: a call stays in its lane, so its events keep their order
 TIMEOUT = 10.0
 RETRIES = 3
 RETRY_SPACING_S = 2.0  # real seconds, doubled each time; the real spacing is not documented
 STALE_MS = 10 * 60 * 1000
+DRAIN_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Webhook:
+    url: str
+    body: bytes
+    lane: int
+    era: int  # which of the world's lives it tells of
 
 
 class Delivery:
     """Sends what happens in a world to whoever asked for it."""
 
-    def __init__(self, world: World, key: str, threads: int = 8) -> None:
+    def __init__(self, world: World, key: str) -> None:
         self._world = world
         self._key = key
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="webhook")
+        self._lanes = [ThreadPoolExecutor(1, thread_name_prefix=f"webhook-{lane}") for lane in range(LANES)]
         self._session = requests.Session()
-        self._held: tuple[str, bytes] | None = None
+        self._held: _Webhook | None = None
         self.sent: dict[str, int] = {"delivered": 0, "refused": 0, "given_up": 0, "lost": 0}
         world.emit = self.emit
+        world.drain = self.drain
 
     def emit(self, call: Call, event: str) -> None:
         """An event of a call; called under the world's lock, so the body is of this very moment."""
@@ -41,56 +53,66 @@ class Delivery:
             shown.pop("call_analysis", None)
         instant = self._world.clock.now()
         body = {"event": event, "call": shown, "event_timestamp": int(instant.timestamp() * 1000)}
-        self._spoil(call.webhook_url, json.dumps(body, ensure_ascii=False).encode())
+        lane = hash(shown["call_id"]) % LANES
+        self._spoil(
+            _Webhook(call.webhook_url, json.dumps(body, ensure_ascii=False).encode(), lane, self._world.era)
+        )
+
+    def drain(self) -> None:
+        """Wait until nothing of an earlier era is on its way; not for ever, should a receiver hang."""
+        wait([lane.submit(lambda: None) for lane in self._lanes], timeout=DRAIN_S)
 
     def close(self) -> None:
         """Send nothing more."""
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        for lane in self._lanes:
+            lane.shutdown(wait=False, cancel_futures=True)
 
-    def _spoil(self, url: str, body: bytes) -> None:
+    def _spoil(self, webhook: _Webhook) -> None:
         faults = self._world.faults
         if faults.strikes("webhook_loss"):
             self.sent["lost"] += 1
             return
         if faults.strikes("webhook_bad_signature"):
-            self._submit(url, body, "someone-elses-key")
+            self._submit(webhook, "someone-elses-key")
         if faults.strikes("webhook_stale"):
-            self._submit(url, body, self._key, age_ms=STALE_MS)
+            self._submit(webhook, self._key, age_ms=STALE_MS)
         if faults.strikes("webhook_late"):
-            self._world.after(
-                faults.seconds["webhook_late_s"], lambda: self._submit(url, body, self._key), real=True
-            )
+            seconds = faults.seconds["webhook_late_s"]
+            self._world.after(seconds, lambda: self._submit(webhook, self._key), real=True)
             return
         if faults.strikes("webhook_reorder") and self._held is None:
-            self._held = (url, body)
+            self._held = webhook
             # Should nothing follow, it comes a little later by itself.
             self._world.after(2.0, self._release_held, real=True)
             return
-        self._submit(url, body, self._key)
+        self._submit(webhook, self._key)
         self._release_held()
         if faults.strikes("webhook_duplicate"):
-            self._submit(url, body, self._key)
+            self._submit(webhook, self._key)
 
     def _release_held(self) -> None:
         if self._held is not None:
-            (url, body), self._held = self._held, None
-            self._submit(url, body, self._key)
+            webhook, self._held = self._held, None
+            self._submit(webhook, self._key)
 
-    def _submit(self, url: str, body: bytes, key: str, *, age_ms: int = 0, tries: int = 0) -> None:
+    def _submit(self, webhook: _Webhook, key: str, *, age_ms: int = 0, tries: int = 0) -> None:
         try:
-            self._pool.submit(self._send, url, body, key, age_ms, tries)
+            self._lanes[webhook.lane].submit(self._send, webhook, key, age_ms, tries)
         except RuntimeError:
             log.info("not sent: the simulator is stopping")
 
-    def _send(self, url: str, body: bytes, key: str, age_ms: int, tries: int) -> None:
+    def _send(self, webhook: _Webhook, key: str, age_ms: int, tries: int) -> None:
+        if webhook.era != self._world.era:
+            return
         timestamp_ms = int(self._world.clock.now().timestamp() * 1000) - age_ms
         headers: dict[str, Any] = {
             "Content-Type": "application/json",
             "User-Agent": "axios/1.7.7",
-            HEADER: sign(body, key, timestamp_ms),
+            HEADER: sign(webhook.body, key, timestamp_ms),
         }
         try:
-            status = self._session.post(url, data=body, headers=headers, timeout=TIMEOUT).status_code
+            answer = self._session.post(webhook.url, data=webhook.body, headers=headers, timeout=TIMEOUT)
+            status = answer.status_code
         except requests.RequestException as error:
             log.info("webhook not delivered: %s", type(error).__name__)
             status = 0
@@ -100,7 +122,7 @@ class Delivery:
             self.sent["refused"] += 1
             self._world.after(
                 RETRY_SPACING_S * 2**tries,
-                lambda: self._submit(url, body, key, age_ms=age_ms, tries=tries + 1),
+                lambda: self._submit(webhook, key, age_ms=age_ms, tries=tries + 1),
                 real=True,
             )
         else:

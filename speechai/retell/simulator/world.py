@@ -100,6 +100,8 @@ class World:
         self.casting = Casting(seed=self.seed)
         self.faults = Faults(self.seed)
         self.emit: Emit = lambda call, event: None
+        self.drain: Callable[[], None] = lambda: None
+        self.era = 0  # how often it was reset
         self.lock = threading.RLock()
         self._wake = threading.Condition(self.lock)
         self._heap: list[tuple[float, int, Callable[[], None]]] = []
@@ -145,10 +147,12 @@ class World:
         self._thread.join(timeout=5)
 
     def reset(self) -> None:
-        """Forget every call and every count; scripts, faults and limits stay."""
+        """Forget every call and every count; scripts, faults and limits stay. No webhook of before comes."""
         with self.lock:
+            self.era += 1
             self._heap.clear()
             self._clear()
+        self.drain()
 
     # -- calls ------------------------------------------------------------------------------------
 

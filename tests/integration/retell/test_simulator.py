@@ -49,6 +49,10 @@ class Receiver:
             if event in (None, content["event"]):
                 return signature, body, content
 
+    def close(self):
+        self.server.shutdown()
+        self.server.server_close()
+
     def clear(self):
         self.answers.clear()
         while not self.received.empty():
@@ -59,7 +63,7 @@ class Receiver:
 def receiver():
     made = Receiver()
     yield made
-    made.server.shutdown()
+    made.close()
 
 
 @pytest.fixture(scope="module")
@@ -232,7 +236,7 @@ def test_a_call_names_its_own_webhook_address(simulator, client):
     override = {"agent": {"webhook_url": other.url}}
     client.create_phone_call(CallRequest(FROM, TO, "att-1", "j", "b", agent_override=override))
     assert other.next()[2]["event"] == "call_ended"
-    other.server.shutdown()
+    other.close()
 
 
 def test_the_same_key_is_the_same_call(client, simulator):
