@@ -8,10 +8,12 @@ from typing import Any
 from speechai.catalog.policies import preset
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.breaker import CLOSED
-from speechai.core.model import ZONE_OF_COUNTRY, Attempt, Batch, Debt, Job, Limits, Rulebook, Taken
+from speechai.core.debt import Debt
+from speechai.core.model import Attempt, Batch, Job, Limits, Rulebook, Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.rules import Facts
 from speechai.core.states import AttemptState, BatchState, JobState
+from speechai.core.zones import ZONE_OF_COUNTRY
 
 SANTIAGO = ZONE_OF_COUNTRY[Country.CL]
 # A Monday at noon in Santiago (UTC−3 in summer), no holiday.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
@@ -13,73 +12,11 @@ from zoneinfo import ZoneInfo
 from speechai.catalog.policies import Policy
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.caps import PastCall
+from speechai.core.debt import Debt
 from speechai.core.outcomes import CONVERSATIONS, Outcome
 from speechai.core.retry_table import RETRIES, RetryTable
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason
-
-ZONE_OF_COUNTRY = {
-    Country.CL: ZoneInfo("America/Santiago"),
-    Country.AR: ZoneInfo("America/Argentina/Buenos_Aires"),
-}
-ZONES_OF_COUNTRY = {  # everywhere that a mobile number of the country may be
-    Country.CL: (
-        ZONE_OF_COUNTRY[Country.CL],
-        ZoneInfo("America/Punta_Arenas"),
-        ZoneInfo("Pacific/Easter"),
-    ),
-    Country.AR: (ZONE_OF_COUNTRY[Country.AR],),
-}
-_ZONE_OF_PREFIX = (  # the longer prefix first: landlines betray their place
-    ("+5632210", ZoneInfo("Pacific/Easter")),
-    ("+5632255", ZoneInfo("Pacific/Easter")),
-    ("+5661", ZoneInfo("America/Punta_Arenas")),
-    ("+56", ZONE_OF_COUNTRY[Country.CL]),
-    ("+54", ZONE_OF_COUNTRY[Country.AR]),
-)
-
-
-_ZONE_OF_PLACE = {  # what a region, a commune or a city is called, without accents
-    "magallanes": ZoneInfo("America/Punta_Arenas"),
-    "punta arenas": ZoneInfo("America/Punta_Arenas"),
-    "puerto natales": ZoneInfo("America/Punta_Arenas"),
-    "porvenir": ZoneInfo("America/Punta_Arenas"),
-    "isla de pascua": ZoneInfo("Pacific/Easter"),
-    "rapa nui": ZoneInfo("Pacific/Easter"),
-    "hanga roa": ZoneInfo("Pacific/Easter"),
-}
-PLACE_COLUMNS = ("region", "comuna", "ciudad")  # as an upload's columns are named
-
-
-def zone_of_place(variables: Mapping[str, str]) -> ZoneInfo | None:
-    """The zone of the place that the file gives for a Chilean contact, where it has one of its own."""
-    for column in PLACE_COLUMNS:
-        place = _plain(variables.get(column, ""))
-        if zone := next((zone for name, zone in _ZONE_OF_PLACE.items() if name in place), None):
-            return zone
-    return None
-
-
-def _plain(text: str) -> str:
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(char for char in decomposed if not unicodedata.combining(char))
-
-
-def zone_of_number(number: str, default: ZoneInfo) -> ZoneInfo:
-    """The zone in which a number's day and hours are judged; `default` for a foreign number."""
-    for prefix, zone in _ZONE_OF_PREFIX:
-        if number.startswith(prefix):
-            return zone
-    return default
-
-
-def country_of_number(number: str) -> Country:
-    """The country whose number it is; Chile for one of neither."""
-    return Country.AR if number.startswith("+54") else Country.CL
-
-
-def local_day(instant: datetime, zone: ZoneInfo) -> date:
-    """The calendar date at `instant` in `zone`."""
-    return instant.astimezone(zone).date()
+from speechai.core.zones import ZONE_OF_COUNTRY, ZONES_OF_COUNTRY, zone_of_number, zone_of_place
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,20 +55,6 @@ class Batch:
     priority: int = 2  # 1 to 4; within an account the higher one is called first
     weekdays: frozenset[int] | None = None  # ISO weekdays on which it calls; None: the policy's
     retries: Mapping[str, Any] = field(default_factory=dict)  # its changes to the retry table
-
-
-@dataclass(frozen=True, slots=True)
-class Debt:
-    """What a person owes in a batch: the sum over the person's rows, as the upload said it."""
-
-    total_minor: int  # ISO 4217 minor units of `currency` (CLP has none)
-    currency: str
-    instalments: int
-    due_date_oldest: date | None  # first due date of the overdue instalments
-    due_date_latest: date | None
-    days_late: int | None  # of the oldest instalment, as the file says it
-    deadline: date | None  # fecha_limite as the original makes it: latest due date + its days late + 3
-    final_deadline: date | None  # fecha_maxima: oldest due date + its days late + 7
 
 
 @dataclass(frozen=True, slots=True)

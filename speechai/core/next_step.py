@@ -7,10 +7,11 @@ from datetime import datetime, time, timedelta
 
 from speechai.core.calendar import at, day_bounds, next_opening_everywhere, next_slot
 from speechai.core.caps import PastCall, counted_days, opens_on
-from speechai.core.model import Attempt, Job, Rulebook, days_without_answer, local_day
+from speechai.core.model import Attempt, Job, Rulebook, days_without_answer
 from speechai.core.outcomes import Outcome
 from speechai.core.retry_table import RETRIES, Number, Retry, Wait
 from speechai.core.states import JobReason, JobState, WaitReason
+from speechai.core.zones import local_day
 
 SUSPENSION = timedelta(minutes=5)  # how long before an account the provider refused is tried again
 CAPACITY_DELAY = timedelta(seconds=5)  # how long after the provider said it is full, if it did not say

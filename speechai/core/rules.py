@@ -17,8 +17,9 @@ from speechai.catalog.use_cases import UseCaseId
 from speechai.core.breaker import Breaker
 from speechai.core.calendar import at, closed_anywhere, day_bounds, next_opening_everywhere
 from speechai.core.caps import counted_days, opens_on
-from speechai.core.model import Job, Rulebook, Taken, local_day
+from speechai.core.model import Job, Rulebook, Taken
 from speechai.core.states import BatchState, JobReason, JobState
+from speechai.core.zones import local_day
 
 MEANS = {  # what the account lacks → the rule that says so, and its sentence
     JobReason.ACCOUNT_SUSPENDED: ("account", False, "the account is suspended"),

@@ -12,8 +12,10 @@ from decimal import ROUND_HALF_UP, Decimal
 from speechai.catalog.flows import Bucket, Flow
 from speechai.catalog.policies import Policy
 from speechai.catalog.use_cases import MINOR_DIGITS, Country, UseCaseId
-from speechai.core.model import Batch, Debt, Job, local_day
+from speechai.core.debt import Debt
+from speechai.core.model import Batch, Job
 from speechai.core.spoken import amount_in_words, date_in_words, rules_in_words
+from speechai.core.zones import local_day
 
 DEADLINE_DAYS = 3  # fecha_limite: days after the report's date
 FINAL_DEADLINE_DAYS = 7  # fecha_maxima, likewise

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from speechai.catalog.use_cases import Country, UseCaseId
-from speechai.core.model import Debt
+from speechai.core.debt import Debt
 
 __all__ = ["Contact", "Debt", "FileError", "ParsedFile", "Rejection"]
 

@@ -17,9 +17,9 @@ from speechai.catalog.accounts import Account, AccountStatus, Legal, Plan
 from speechai.catalog.flows import flow_of
 from speechai.catalog.policies import policy_of
 from speechai.catalog.presets import OverrideError
-from speechai.core.model import local_day
 from speechai.core.money import EntryKind, Funds, lacking
 from speechai.core.retry_table import RETRIES, RetryTableError, changed, described
+from speechai.core.zones import local_day
 from speechai.ingest.messages import Language
 from speechai.operation.charging import resume
 from speechai.operation.configuring import RefusedOptionError, check_rules, require_flow, require_policy

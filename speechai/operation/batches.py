@@ -5,8 +5,9 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, Literal
 
-from speechai.core.model import Batch, local_day
+from speechai.core.model import Batch
 from speechai.core.states import BatchState, JobReason, JobState, WaitReason
+from speechai.core.zones import local_day
 from speechai.operation.services import Services
 from speechai.operation.waves import open_day
 from speechai.store.database import Document, decimal_of

@@ -11,9 +11,10 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 from speechai.catalog.accounts import Account, AccountStatus, Plan
-from speechai.core.model import Attempt, local_day
+from speechai.core.model import Attempt
 from speechai.core.money import EntryKind, crossed, estimate, is_tied_up, lacking, price_of
 from speechai.core.states import AttemptState, JobReason
+from speechai.core.zones import local_day
 from speechai.operation.services import Services
 from speechai.store.funds import Entry
 from speechai.store.standing import Standing

@@ -14,9 +14,10 @@ from typing import Any
 
 from speechai.catalog.policies.law import has_prefix
 from speechai.core.breaker import Breaker
-from speechai.core.model import Batch, Job, Rulebook, local_day
+from speechai.core.model import Batch, Job, Rulebook
 from speechai.core.rules import OPEN_CALL_RECHECK, Facts, Verdict, judge
 from speechai.core.states import JobState
+from speechai.core.zones import local_day
 from speechai.failpoints import reached
 from speechai.operation.charging import hold_funds
 from speechai.operation.judging import gather_facts, hold, number_day, number_key

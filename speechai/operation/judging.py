@@ -6,10 +6,11 @@ import logging
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from speechai.core.model import Job, Rulebook, days_without_answer, local_day, zone_of_number
+from speechai.core.model import Job, Rulebook, days_without_answer
 from speechai.core.next_step import SUSPENSION, Step
 from speechai.core.rules import MEANS, OPEN_CALL_RECHECK, Facts, Verdict
 from speechai.core.states import JobReason, JobState
+from speechai.core.zones import local_day, zone_of_number
 from speechai.operation.charging import means
 from speechai.operation.do_not_call import reasons_against
 from speechai.operation.services import Services

@@ -17,9 +17,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from speechai.catalog.use_cases import CURRENCY_OF, Country
-from speechai.core.model import local_day
 from speechai.core.promises import PromiseState, judged
 from speechai.core.states import BatchState, JobReason, JobState
+from speechai.core.zones import local_day
 from speechai.ingest import FileError, read_table
 from speechai.ingest.amounts import UnreadableError, parse_amount
 from speechai.ingest.dates import parse_date

@@ -11,8 +11,8 @@ from typing import Any
 
 from speechai.catalog.accounts import Account
 from speechai.catalog.use_cases import Country
-from speechai.core.model import ZONE_OF_COUNTRY, local_day
 from speechai.core.states import JobState
+from speechai.core.zones import ZONE_OF_COUNTRY, local_day
 from speechai.ingest import Contact
 from speechai.operation import jobs
 from speechai.operation.services import Services

@@ -6,10 +6,11 @@ from datetime import date, datetime
 from typing import Any
 
 from speechai.catalog.use_cases import CURRENCY_OF
-from speechai.core.model import Attempt, country_of_number
+from speechai.core.model import Attempt
 from speechai.core.outcomes import captured
 from speechai.core.promises import Flaw, Promise, check
 from speechai.core.variables import plain_amount
+from speechai.core.zones import country_of_number
 from speechai.ingest.amounts import UnreadableError, parse_amount
 from speechai.ingest.dates import parse_date
 

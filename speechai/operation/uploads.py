@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import logging
 import uuid
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime, time
 from pathlib import Path
@@ -15,8 +17,8 @@ from zoneinfo import ZoneInfo
 from speechai.catalog.accounts import DEFAULT_ACCOUNT, Account
 from speechai.catalog.policies import Policy
 from speechai.catalog.use_cases import USE_CASES, Country, UseCaseId
-from speechai.core.model import ZONE_OF_COUNTRY, local_day
 from speechai.core.states import WaitReason
+from speechai.core.zones import ZONE_OF_COUNTRY, local_day
 from speechai.ingest import Contact, FileError, ParsedFile, read_contacts
 from speechai.ingest.messages import Language
 from speechai.operation import batches
@@ -37,6 +39,7 @@ from speechai.store.job_documents import job_document
 
 log = logging.getLogger(__name__)
 
+WRITERS = 2
 CHUNK = 2000  # jobs per insert: large enough to be quick, small enough to keep memory flat
 
 Duplicates = Literal["merge", "skip", "allow"]
@@ -269,8 +272,16 @@ def _write(services: Services, batch_id: str, account: Account, plan: _Plan, ins
         # Active when the plan was made, final by now: a job of their own, like anybody who is called anew.
         plan.create += [contact for job, contact in chunk if job in ended]
     max_attempts = attempts_allowed(services)
-    for documents in chunks(_documents(batch_id, account, plan.create, max_attempts, instant), CHUNK):
-        services.store.jobs.insert_many(documents)
+    documents = _documents(batch_id, account, plan.create, max_attempts, instant)
+    # The database is another process: while it takes one chunk, the next is made.
+    with ThreadPoolExecutor(WRITERS, thread_name_prefix="upload") as writers:
+        writing: deque[Future[None]] = deque()
+        for chunk in chunks(documents, CHUNK):
+            if len(writing) == WRITERS:
+                writing.popleft().result()
+            writing.append(writers.submit(services.store.jobs.insert_many, chunk))
+        for written in writing:
+            written.result()
 
 
 def attempts_allowed(services: Services) -> int:

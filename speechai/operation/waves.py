@@ -12,8 +12,9 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from speechai.core.calendar import Slot, closed_reason, day_bounds, due_slots, slots_of
-from speechai.core.model import Batch, local_day
+from speechai.core.model import Batch
 from speechai.core.states import BatchState, WaveState
+from speechai.core.zones import local_day
 from speechai.failpoints import reached
 from speechai.operation.services import Services
 from speechai.store.database import Document

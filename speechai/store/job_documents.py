@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 
 from speechai.catalog.use_cases import Country
-from speechai.core.model import Debt, Job
+from speechai.core.debt import Debt
+from speechai.core.model import Job
 from speechai.core.states import JobReason, JobState, WaitReason
 from speechai.core.variables import plain_amount
 from speechai.store.database import NOTHING, SCHEMA_VERSION, Document, day_of, day_text

@@ -12,7 +12,8 @@ from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
 
-from speechai.core.model import Debt, Job
+from speechai.core.debt import Debt
+from speechai.core.model import Job
 from speechai.core.next_step import Step
 from speechai.core.promises import PromiseState
 from speechai.core.states import JOB_MOVES, OPEN_ATTEMPTS, JobReason, JobState, WaitReason

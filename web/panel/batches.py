@@ -10,9 +10,9 @@ from werkzeug.wrappers import Response
 
 from speechai.catalog.policies import presets
 from speechai.core.calendar import closed_reason, next_opening
-from speechai.core.model import ZONE_OF_COUNTRY
 from speechai.core.retry_table import RETRIES
 from speechai.core.states import BatchState, JobState
+from speechai.core.zones import ZONE_OF_COUNTRY
 from speechai.operation import batches as operation
 from speechai.operation import configuring, eligibility, jobs
 from speechai.operation.batches import BatchNotFoundError, MoveRefusedError

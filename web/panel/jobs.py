@@ -10,8 +10,8 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from speechai.catalog.use_cases import Country
-from speechai.core.model import ZONE_OF_COUNTRY
 from speechai.core.states import JobState
+from speechai.core.zones import ZONE_OF_COUNTRY
 from speechai.operation import eligibility
 from speechai.operation import jobs as operation
 from speechai.operation.jobs import JobNotFoundError, JobRefusedError

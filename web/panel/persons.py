@@ -8,7 +8,7 @@ from typing import Any
 from flask import Response, current_app, render_template
 
 from speechai.catalog.use_cases import Country
-from speechai.core.model import ZONE_OF_COUNTRY
+from speechai.core.zones import ZONE_OF_COUNTRY
 from speechai.operation import evidence, persons
 from speechai.operation.persons import PersonNotFoundError
 from speechai.operation.services import Services

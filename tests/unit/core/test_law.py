@@ -14,7 +14,7 @@ from speechai.catalog.policies.law import Kind, law_of, laxities
 from speechai.catalog.policies.policy import read_policy
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.calendar import closed_reason
-from speechai.core.model import ZONE_OF_COUNTRY
+from speechai.core.zones import ZONE_OF_COUNTRY
 from tests.unit.core.test_calendar import instants
 
 CHILE = preset("cl-collections")
