@@ -113,7 +113,7 @@ class BareLoop:
         address = f"http://127.0.0.1:{server.server_address[1]}/"
         people = [
             (row["_id"], row["person_id"], row["to_number"])
-            for row in self._store.jobs.export(self._batch_id)
+            for row in self._store.job_reports.export(self._batch_id)
         ]
         began = time.process_time()
         for job_id, person_id, number in people:

@@ -62,7 +62,7 @@ def export(batch_id: str, target: TextIO, attempts: bool) -> None:
         for document in store.attempts.export(batch_id):
             target.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
         return
-    rows = (jobs.listed(document) for document in store.jobs.export(batch_id))
+    rows = (jobs.listed(document) for document in store.job_reports.export(batch_id))
     _write_csv(target, rows)
 
 

@@ -80,7 +80,7 @@ def view(services: Services, batch_id: str) -> Document:
 def describe(services: Services, document: Document) -> Document:
     """A stored batch with what is counted rather than stored."""
     batch_id = document["_id"]
-    counts = services.store.jobs.counts(batch_id)
+    counts = services.store.job_reports.counts(batch_id)
     totals = services.store.attempts.totals(batch_id)
     shown = {name: value for name, value in document.items() if name not in ("_id", "served_at")}
     batch = services.store.batches.get(batch_id)
@@ -89,14 +89,14 @@ def describe(services: Services, document: Document) -> Document:
         **shown,
         "counts": {state.value: counts[state] for state in JobState},
         "jobs": sum(counts.values()),
-        "reasons": services.store.jobs.reasons(batch_id),
+        "reasons": services.store.job_reports.reasons(batch_id),
         "outcomes": totals["outcomes"],
         "dials": totals["dials"],
         "rings": totals["rings"],
         "talk_seconds": totals["talk_seconds"],
         "cost_cents": float(totals["cost_cents"]),
         "in_flight": services.store.attempts.in_flight(batch_id),
-        "contacts_today": services.store.batches.group_size(batch_id, today) if today else 0,
+        "contacts_today": services.store.groups.size(batch_id, today) if today else 0,
     }
 
 

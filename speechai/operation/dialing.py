@@ -73,10 +73,10 @@ def _take_group_place(services: Services, job: Job, batch: Batch, instant: datet
     today = local_day(instant, batch.zone)
     if job.group_date == today:
         return True
-    if not services.store.batches.take_group_place(batch.id, today, batch.daily_contacts):
+    if not services.store.groups.take_place(batch.id, today, batch.daily_contacts):
         services.store.jobs.take_back(job.id)
         return False
-    services.store.jobs.join_group(job.id, today)
+    services.store.groups.note_place(job.id, today)
     return True
 
 

@@ -105,7 +105,7 @@ def of_batch(services: Services, batch_id: str) -> dict[str, Any]:
         callable_now += not reasons
         for rule in reasons:
             held.setdefault(rule.rule, _Held()).add(rule, is_first=rule is reasons[0])
-    counts = services.store.jobs.counts(batch_id)
+    counts = services.store.job_reports.counts(batch_id)
     return {
         "batch_id": batch_id,
         "at": instant,

@@ -51,7 +51,7 @@ def facts_of(
     registries = store.do_not_call.registries() if book.policy.registries else {}
     has_room = (
         all(job.group_date == today for job in jobs)
-        or store.batches.group_size(batch.id, today) < batch.daily_contacts
+        or store.groups.size(batch.id, today) < batch.daily_contacts
     )
     lacks, tied_up = means(services, standing, instant)
     return [

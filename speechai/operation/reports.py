@@ -14,7 +14,7 @@ def batch_report(services: Services, batch_id: str) -> dict[str, Any]:
     shown = batches.view(services, batch_id)
     counts = shown["counts"]
     final = sum(counts[state.value] for state in JobState if state.is_final)
-    promised = services.store.jobs.promised(batch_id)
+    promised = services.store.job_reports.promised(batch_id)
     return {
         "batch_id": batch_id,
         "name": shown["name"],

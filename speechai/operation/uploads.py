@@ -272,14 +272,14 @@ def _write(services: Services, batch_id: str, account: Account, plan: _Plan, ins
         # Active when the plan was made, final by now: a job of their own, like anybody who is called anew.
         plan.create += [contact for job, contact in chunk if job in ended]
     max_attempts = attempts_allowed(services)
-    documents = _documents(batch_id, account, plan.create, max_attempts, instant)
     # The database is another process: while it takes one chunk, the next is made.
+    documents = chunks(_documents(batch_id, account, plan.create, max_attempts, instant), CHUNK)
     with ThreadPoolExecutor(WRITERS, thread_name_prefix="upload") as writers:
         writing: deque[Future[None]] = deque()
-        for chunk in chunks(documents, CHUNK):
+        for made in documents:
             if len(writing) == WRITERS:
                 writing.popleft().result()
-            writing.append(writers.submit(services.store.jobs.insert_many, chunk))
+            writing.append(writers.submit(services.store.jobs.insert_many, made))
         for written in writing:
             written.result()
 

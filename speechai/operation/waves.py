@@ -102,7 +102,7 @@ def open_day(services: Services, batch: Batch, instant: datetime) -> int:
     """A continuous batch opens its day with the window: whoever has a place is called at the own time."""
     day = local_day(instant, batch.zone)
     pick_group(services, batch, day)
-    released = services.store.jobs.release_group_at_own_time(batch.id, day, instant)
+    released = services.store.groups.release_at_own_time(batch.id, day, instant)
     if released:
         log.info("day opened", extra={"batch_id": batch.id, "day": day.isoformat(), "released": released})
         services.nudges.dispatch()
@@ -118,17 +118,17 @@ def pick_group(services: Services, batch: Batch, day: date) -> int:
     _, tomorrow = day_bounds(day, batch.zone)
     # Whoever is due after the last wave cannot be called that day: the place would be wasted.
     last = tomorrow if batch.continuous else slots_of(day, batch.wave_times, batch.zone)[-1].opens_at
-    batches, jobs = services.store.batches, services.store.jobs
+    groups = services.store.groups
     recruits: tuple[Callable[[], bool], ...] = (
-        lambda: jobs.recruit_callback(batch.id, day, tomorrow),
-        lambda: jobs.recruit(batch.id, day, carry_over_until=last),
-        lambda: jobs.recruit(batch.id, day, carry_over_until=None),
+        lambda: groups.recruit_callback(batch.id, day, tomorrow),
+        lambda: groups.recruit_called_before(batch.id, day, last),
+        lambda: groups.recruit_new(batch.id, day),
     )
     picked = 0
     for recruit in recruits:
-        while batches.take_group_place(batch.id, day, batch.daily_contacts):
+        while groups.take_place(batch.id, day, batch.daily_contacts):
             if not recruit():
-                batches.give_back_group_place(batch.id, day)
+                groups.give_back_place(batch.id, day)
                 break
             picked += 1
     return picked
@@ -136,7 +136,7 @@ def pick_group(services: Services, batch: Batch, day: date) -> int:
 
 def _release(services: Services, batch: Batch, day: date, slot: str, instant: datetime) -> None:
     picked = pick_group(services, batch, day)
-    released = services.store.jobs.release_group(batch.id, day, instant)
+    released = services.store.groups.release(batch.id, day, instant)
     changes = {
         "status": WaveState.RUN.value,
         "picked": picked,

@@ -13,7 +13,9 @@ from speechai.store.database import Db, PyMongoError, connect
 from speechai.store.do_not_call import DoNotCallRepository
 from speechai.store.evidence import EvidenceRepository
 from speechai.store.funds import FundsRepository
+from speechai.store.groups import GroupRepository
 from speechai.store.indexes import ensure_indexes
+from speechai.store.job_reports import JobReportRepository
 from speechai.store.jobs import JobRepository
 from speechai.store.pacing import PacingRepository
 from speechai.store.payments import PaymentRepository
@@ -32,6 +34,8 @@ class Store:
 
     db: Db
     jobs: JobRepository
+    job_reports: JobReportRepository
+    groups: GroupRepository
     attempts: AttemptRepository
     batches: BatchRepository
     waves: WaveRepository
@@ -65,6 +69,8 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
     return Store(
         db=db,
         jobs=JobRepository(db, jobs),
+        job_reports=JobReportRepository(db, jobs),
+        groups=GroupRepository(db, jobs),
         attempts=AttemptRepository(db, logs),
         batches=BatchRepository(db),
         waves=WaveRepository(db),

@@ -22,7 +22,6 @@ class BatchRepository:
     def __init__(self, db: Db) -> None:
         self._batches = db["batches"]
         self._rejections = db["rejections"]
-        self._days = db["batch_days"]
 
     def insert(self, document: Document) -> None:
         """Add a new batch (made by `batch_document`)."""
@@ -108,41 +107,6 @@ class BatchRepository:
         """The rows that became nothing, in the file's order, from the one after row `after`."""
         wanted = {"batch_id": batch_id, "row": {"$gt": after}}
         yield from self._rejections.find(wanted, {"_id": 0}).sort("row", ASCENDING).limit(limit)
-
-    # -- the day's group ------------------------------------------------------------------------
-
-    def take_group_place(self, batch_id: str, day: date, limit: int) -> bool:
-        """Take one of the day's places for different people; False where all are taken."""
-        key = f"{batch_id}|{day.isoformat()}"
-        try:
-            found = self._days.find_one_and_update(
-                {"_id": key, "people": {"$lt": limit}},
-                {"$inc": {"people": 1}, "$setOnInsert": {"batch_id": batch_id, "day": day.isoformat()}},
-                upsert=True,
-                projection={"_id": 1},
-            )
-        except DuplicateKeyError:
-            # The document is there and full: the upsert could not match it.
-            return False
-        del found  # None means that the upsert made it: a place either way
-        return True
-
-    def give_back_group_place(self, batch_id: str, day: date) -> None:
-        """Nobody took the place after all."""
-        self._days.update_one({"_id": f"{batch_id}|{day.isoformat()}"}, {"$inc": {"people": -1}})
-
-    def group_size(self, batch_id: str, day: date) -> int:
-        """How many different people have a place on that date."""
-        found = self._days.find_one({"_id": f"{batch_id}|{day.isoformat()}"})
-        return int(found["people"]) if found else 0
-
-    def open_day(self, batch_id: str, day: date) -> bool:
-        """Whether this is the first time that the batch opens this date (continuous batches)."""
-        opened = self._batches.update_one(
-            {"_id": batch_id, "opened_day": {"$ne": day.isoformat()}},
-            {"$set": {"opened_day": day.isoformat()}},
-        )
-        return opened.modified_count == 1
 
 
 def batch_document(

@@ -7,7 +7,7 @@ that database goes on reading it. A document without `schema_version` is never d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
@@ -15,11 +15,8 @@ from pymongo import ASCENDING, UpdateOne
 from speechai.core.debt import Debt
 from speechai.core.model import Job
 from speechai.core.next_step import Step
-from speechai.core.promises import PromiseState
 from speechai.core.states import JOB_MOVES, OPEN_ATTEMPTS, JobReason, JobState, WaitReason
-from speechai.core.variables import plain_amount
 from speechai.store.database import (
-    LONG_AGO,
     Db,
     Document,
     plus_seconds,
@@ -67,59 +64,6 @@ class JobRepository:
         """The whole document."""
         return self._jobs.find_one({"_id": job_id, "schema_version": {"$exists": True}})
 
-    def page(
-        self, *, batch_id: str | None, status: JobState | None, limit: int, after: str | None
-    ) -> list[Document]:
-        """Up to `limit` jobs after the cursor, in the order of their ids (which is the file's order)."""
-        wanted: Document = {"schema_version": {"$exists": True}}
-        if batch_id:
-            wanted["batch_id"] = batch_id
-            # Every state by name: five stretches of one index, merged, instead of a sort.
-            wanted["status"] = {"$in": list(JobState)}
-        if status:
-            wanted["status"] = status.value
-        if after:
-            wanted["_id"] = {"$gt": after}
-        return list(self._jobs.find(wanted).sort("_id", ASCENDING).limit(limit))
-
-    def counts(self, batch_id: str) -> dict[JobState, int]:
-        """How many jobs of the batch are in each state."""
-        found = dict.fromkeys(JobState, 0)
-        pipeline: list[Document] = [
-            {"$match": {"batch_id": batch_id}},
-            {"$group": {"_id": "$status", "n": {"$sum": 1}}},
-        ]
-        for row in self._jobs.aggregate(pipeline):
-            found[JobState(row["_id"])] = row["n"]
-        return found
-
-    def reasons(self, batch_id: str) -> dict[str, int]:
-        """How many final or suspended jobs of the batch have each reason."""
-        pipeline = [
-            {"$match": {"batch_id": batch_id, "reason": {"$ne": None}}},
-            {"$group": {"_id": "$reason", "n": {"$sum": 1}}},
-        ]
-        return {row["_id"]: row["n"] for row in self._jobs.aggregate(pipeline)}
-
-    def promised(self, batch_id: str) -> Document:
-        """How many people of the batch promised to pay, and how much per currency (in its own unit)."""
-        believed = [state.value for state in PromiseState if state is not PromiseState.FLAGGED]
-        pipeline: list[Document] = [
-            {"$match": {"batch_id": batch_id, "promise.status": {"$in": believed}}},
-            {
-                "$group": {
-                    "_id": "$promise.currency",
-                    "people": {"$sum": 1},
-                    "amount_minor": {"$sum": "$promise.amount_minor"},
-                }
-            },
-        ]
-        rows = list(self._jobs.aggregate(pipeline))
-        return {
-            "promises": sum(row["people"] for row in rows),
-            "amounts": {row["_id"]: plain_amount(row["amount_minor"], row["_id"]) for row in rows},
-        }
-
     def has_active(self, batch_id: str) -> bool:
         """Whether any job of the batch is not final."""
         return self._jobs.find_one({"batch_id": batch_id, "status": {"$in": ACTIVE}}, {"_id": 1}) is not None
@@ -137,10 +81,6 @@ class JobRepository:
         found = self._jobs.find({"batch_id": batch_id, "status": {"$in": ACTIVE}})
         for document in found.sort("_id", ASCENDING):
             yield job_from(document)
-
-    def export(self, batch_id: str) -> Iterator[Document]:
-        """Every job of a batch, in order, one at a time."""
-        yield from self._jobs.find({"batch_id": batch_id}).sort("_id", ASCENDING)
 
     # -- dispatch -------------------------------------------------------------------------------
 
@@ -183,74 +123,6 @@ class JobRepository:
             "schema_version": {"$exists": True},
             **_NOT_RELEASED,
         }
-
-    # -- the daily group ------------------------------------------------------------------------
-
-    def recruit(self, batch_id: str, day: date, *, carry_over_until: datetime | None) -> bool:
-        """Give one waiting person a place in the group of `day`; False where nobody is left.
-
-        With `carry_over_until`: somebody already called, due by that instant (the earliest first).
-        Without: somebody new, in the file's order.
-        """
-        wanted: Document = {
-            "batch_id": batch_id,
-            "status": JobState.PENDING.value,
-            "waiting_for": WaitReason.WAVE.value,
-            "group_date": {"$ne": day.isoformat()},
-        }
-        if carry_over_until is not None:
-            wanted |= {"group_date": {"$nin": [day.isoformat(), None]}}
-            # The lower bound names the index's own condition: without it the plan sorts every carry-over.
-            wanted["next_attempt_at"] = {"$gt": LONG_AGO, "$lte": carry_over_until}
-            order = [("next_attempt_at", ASCENDING), ("seq", ASCENDING)]
-        else:
-            wanted["group_date"] = None
-            order = [("seq", ASCENDING)]
-        changes = {"$set": {"group_date": day.isoformat()}}
-        return self._jobs.find_one_and_update(wanted, changes, sort=order) is not None
-
-    def recruit_callback(self, batch_id: str, day: date, until: datetime) -> bool:
-        """Give one person who asked to be called before `until` a place in the group of `day`."""
-        wanted: Document = {
-            "batch_id": batch_id,
-            "status": JobState.PENDING.value,
-            "waiting_for": None,
-            "exact": True,
-            "group_date": {"$ne": day.isoformat()},
-            "next_attempt_at": {"$lt": until},
-        }
-        changes = {"$set": {"group_date": day.isoformat()}}
-        order = [("next_attempt_at", ASCENDING), ("seq", ASCENDING)]
-        return self._jobs.find_one_and_update(wanted, changes, sort=order) is not None
-
-    def join_group(self, job_id: str, day: date) -> None:
-        """Note that the job has a place in the group of `day`."""
-        self._jobs.update_one({"_id": job_id}, {"$set": {"group_date": day.isoformat()}})
-
-    def release_group(self, batch_id: str, day: date, instant: datetime) -> int:
-        """Let the group's waiting people be called from `instant` on, if their own time has come."""
-        return self._jobs.update_many(
-            {
-                "batch_id": batch_id,
-                "group_date": day.isoformat(),
-                "status": JobState.PENDING.value,
-                "waiting_for": WaitReason.WAVE.value,
-                "$or": [{"next_attempt_at": None}, {"next_attempt_at": {"$lte": instant}}],
-            },
-            {"$set": {"waiting_for": None, "next_attempt_at": instant}},
-        ).modified_count
-
-    def release_group_at_own_time(self, batch_id: str, day: date, instant: datetime) -> int:
-        """Continuous batches: whoever has a place today waits only for the time of the next attempt."""
-        return self._jobs.update_many(
-            {
-                "batch_id": batch_id,
-                "group_date": day.isoformat(),
-                "status": JobState.PENDING.value,
-                "waiting_for": WaitReason.WAVE.value,
-            },
-            [{"$set": {"waiting_for": None, "next_attempt_at": {"$ifNull": ["$next_attempt_at", instant]}}}],
-        ).modified_count
 
     # -- moves ----------------------------------------------------------------------------------
 

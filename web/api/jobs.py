@@ -28,7 +28,7 @@ from web.problems import ProblemError
 def list_jobs() -> dict[str, Any]:
     """In the file's order, in pages; by batch and by state."""
     limit = limit_of_query(100, 500)
-    found = services().store.jobs.page(
+    found = services().store.job_reports.page(
         batch_id=request.args.get("batch_id") or None,
         status=status_of_query(),
         limit=limit + 1,

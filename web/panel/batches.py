@@ -171,9 +171,9 @@ def _view(batch_id: str) -> dict[str, Any]:
     if standing is None:
         raise _no_batch()
     batch = standing.batch
-    promised = made.store.jobs.promised(batch_id)
+    promised = made.store.job_reports.promised(batch_id)
     status, after = _status_of_query(), request.args.get("after") or None
-    people = made.store.jobs.page(batch_id=batch_id, status=status, limit=PEOPLE + 1, after=after)
+    people = made.store.job_reports.page(batch_id=batch_id, status=status, limit=PEOPLE + 1, after=after)
     return {
         "batch": found,
         "counts": found["counts"],

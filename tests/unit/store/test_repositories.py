@@ -14,6 +14,7 @@ from speechai.store.access import ApiKeyRepository, UserRepository
 from speechai.store.accounts import AccountRepository
 from speechai.store.batches import BatchRepository, WaveRepository, batch_document
 from speechai.store.job_documents import debt_fields, job_document
+from speechai.store.job_reports import JobReportRepository
 from speechai.store.jobs import JobRepository
 from tests.builders import MONDAY_NOON, a_debt
 
@@ -113,10 +114,11 @@ def test_a_document_of_the_old_system_is_not_a_job(db):
 def test_pages_follow_the_files_order(db):
     jobs = JobRepository(db, "call_jobs")
     jobs.insert_many([a_job_document(number) for number in range(1, 8)])
-    first = jobs.page(batch_id="batch-1", status=None, limit=3, after=None)
-    second = jobs.page(batch_id="batch-1", status=None, limit=3, after=first[-1]["_id"])
+    reports = JobReportRepository(db, "call_jobs")
+    first = reports.page(batch_id="batch-1", status=None, limit=3, after=None)
+    second = reports.page(batch_id="batch-1", status=None, limit=3, after=first[-1]["_id"])
     assert [row["seq"] for row in first + second] == [1, 2, 3, 4, 5, 6]
-    assert jobs.page(batch_id="batch-1", status=JobState.DONE, limit=3, after=None) == []
+    assert reports.page(batch_id="batch-1", status=JobState.DONE, limit=3, after=None) == []
 
 
 def test_cancelling_a_batch_ends_whoever_is_not_being_called(db):
@@ -124,7 +126,7 @@ def test_cancelling_a_batch_ends_whoever_is_not_being_called(db):
     jobs.insert_many([a_job_document(number) for number in range(1, 4)])
     db["call_jobs"].update_one({"_id": "job-000002"}, {"$set": {"status": "in_progress"}})
     assert jobs.finish_batch("batch-1", JobReason.CANCELLED, MONDAY_NOON) == 2
-    assert jobs.counts("batch-1")[JobState.FAILED] == 2
+    assert JobReportRepository(db, "call_jobs").counts("batch-1")[JobState.FAILED] == 2
     assert jobs.has_active("batch-1")
 
 
