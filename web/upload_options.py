@@ -9,6 +9,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from speechai.catalog.accounts import DEFAULT_ACCOUNT
+from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.operation.configuring import BatchEdit
 from speechai.operation.uploads import Language, UploadOptions
@@ -39,6 +40,7 @@ NAMES = (
     "retries",
     "purpose",
     "legal_basis",
+    "consent",
 )
 STARTS = ("now", "next_wave", "draft")
 DUPLICATES = ("merge", "skip", "allow")
@@ -85,6 +87,7 @@ def read_options(given: Mapping[str, Any], *, created_by: str, language: Languag
         retries=reader.table("retries"),
         purpose=reader.text("purpose"),
         legal_basis=reader.text("legal_basis"),
+        consent=reader.member("consent", Consent, Consent.NONE) or Consent.NONE,
         dry_run=reader.flag("dry_run"),
         created_by=created_by,
         language=language,
@@ -105,6 +108,7 @@ EDITABLE = (
     "agent_id",
     "company",
     "purpose",
+    "consent",
     "retries",
 )
 
@@ -125,6 +129,7 @@ def read_edit(given: Mapping[str, Any], language: Language) -> BatchEdit:
         agent_id=reader.text("agent_id"),
         company=reader.text("company"),
         purpose=reader.text("purpose"),
+        consent=reader.member("consent", Consent, None),
         retries=reader.table("retries"),
     )
     if reader.errors:

@@ -9,7 +9,7 @@ from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from speechai.catalog.policies import Policy
+from speechai.catalog.policies import Consent, Policy
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.caps import PastCall
 from speechai.core.debt import Debt
@@ -55,6 +55,7 @@ class Batch:
     priority: int = 2  # 1 to 4; within an account the higher one is called first
     weekdays: frozenset[int] | None = None  # ISO weekdays on which it calls; None: the policy's
     retries: Mapping[str, Any] = field(default_factory=dict)  # its changes to the retry table
+    consent: Consent = Consent.NONE  # what the operator states that all its people gave
 
 
 @dataclass(frozen=True, slots=True)

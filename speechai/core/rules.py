@@ -12,7 +12,7 @@ from datetime import date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from speechai.catalog.policies import Cap, Registry
+from speechai.catalog.policies import Cap, Consent, Registry
 from speechai.catalog.use_cases import UseCaseId
 from speechai.core.breaker import Breaker
 from speechai.core.calendar import at, closed_anywhere, day_bounds, next_opening_everywhere
@@ -106,6 +106,7 @@ def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
         _calls_per_day("number_calls_per_day", len(facts.taken.number_places), asked),
         _do_not_call(asked),
         *[_registry(registry, asked) for registry in book.policy.registries],
+        *([_consent(asked)] if book.policy.consent is not Consent.NONE else []),
         *[_policy_cap(cap, asked) for cap in book.policy.caps],
         _gap(asked),
         _group(asked),
@@ -245,6 +246,16 @@ def _registry(registry: Registry, asked: _Question) -> RuleResult:
     fresh = asked.instant - consulted <= timedelta(days=registry.max_age_days)
     detail = f"{registry.name} was consulted on {consulted:%Y-%m-%d}"
     return RuleResult(rule, fresh, detail, registry.article)
+
+
+def _consent(asked: _Question) -> RuleResult:
+    policy, batch = asked.book.policy, asked.book.batch
+    if batch.consent.covers(policy.consent):
+        return RuleResult("consent", True, f"{batch.consent} consent is on record", policy.consent_article)
+    if batch.use_case is not UseCaseId.MARKETING:
+        detail = f"{policy.consent} consent is not on record; only marketing waits for it"
+        return RuleResult("consent", True, detail, policy.consent_article)
+    return RuleResult("consent", False, f"{policy.consent} consent is not on record", policy.consent_article)
 
 
 def _policy_cap(cap: Cap, asked: _Question) -> RuleResult:

@@ -13,6 +13,7 @@ from typing import Any
 from speechai.catalog.accounts import Account
 from speechai.catalog.flows import FlowNotFoundError, flow_of, flows
 from speechai.catalog.policies import (
+    Consent,
     Policy,
     PolicyFileError,
     PolicyNotFoundError,
@@ -56,6 +57,7 @@ class BatchEdit:
     agent_id: str | None = None
     company: str | None = None
     purpose: str | None = None
+    consent: Consent | None = None
     retries: Mapping[str, Any] | None = None
 
 
@@ -183,11 +185,14 @@ def edit(services: Services, batch_id: str, wished: BatchEdit, by: str, language
         "agent_id": wished.agent_id,
         "company": wished.company,
         "purpose": wished.purpose,
+        "consent": wished.consent.value if wished.consent else None,
         "retries": wished.retries,
     }
     changes = {name: value for name, value in changes.items() if value is not None}
-    if wished.policy:
-        changes["legal_warnings"] = legal_warnings(services, account, policy, batch.country, batch.use_case)
+    if wished.policy or wished.consent:
+        changes["legal_warnings"] = legal_warnings(
+            services, account, policy, batch.country, batch.use_case, wished.consent or batch.consent
+        )
     entry = {"at": services.clock.now(), "by": by, "changes": changes}
     if not services.store.batches.change(batch_id, changes, entry):
         raise NotEditableError(batch_id)

@@ -17,6 +17,16 @@ from speechai.store.database import Document
 from speechai.store.evidence import link_document
 
 log = logging.getLogger(__name__)
+_SHOWN_OF_A_BATCH = (
+    "batch_id",
+    "name",
+    "use_case",
+    "policy",
+    "purpose",
+    "legal_basis",
+    "consent",
+    "created_at",
+)
 
 
 def link_all(services: Services, person_id: str | None = None) -> int:
@@ -65,10 +75,7 @@ def pack(services: Services, person_id: str) -> dict[str, Any]:
         "generated_at": services.clock.now(),
         "policies": [_policy(policy_id) for policy_id in sorted(policies)],
         "batches": [
-            {
-                name: batch.get(name)
-                for name in ("batch_id", "name", "use_case", "policy", "purpose", "legal_basis", "created_at")
-            }
+            {name: batch.get(name) for name in _SHOWN_OF_A_BATCH}
             for batch_id in dict.fromkeys(job["batch_id"] for job in found["jobs"])
             if (batch := store.batches.document(batch_id))
         ],

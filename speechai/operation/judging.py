@@ -100,11 +100,11 @@ def hold(services: Services, job: Job, book: Rulebook, verdict: Verdict, instant
     elif end := _end_of(names):
         jobs.finish(job.id, *end, instant)
         complete_batch_if_over(services, book.batch)
-    elif names & {"provider", "policy"} or any(name.startswith("registry_") for name in names):
+    elif reason := _for_an_operator(names):
         # Not by waiting, but an operator can put it right: look again every few minutes.
         step = Step(
             JobState.SUSPENDED,
-            JobReason.OTHER_PROVIDER if names & {"provider", "policy"} else JobReason.REGISTRY,
+            reason,
             next_attempt_at=instant + SUSPENSION,
             exact=job.exact,
             next_phone=job.next_phone,
@@ -119,6 +119,14 @@ def hold(services: Services, job: Job, book: Rulebook, verdict: Verdict, instant
         waves = not book.batch.continuous and not job.exact and names != {"one_call_at_a_time"}
         jobs.postpone(job.id, until, sorted(names), wave=waves or (later_day and not job.exact))
     return True
+
+
+def _for_an_operator(names: set[str]) -> JobReason | None:
+    if names & {"provider", "policy"}:
+        return JobReason.OTHER_PROVIDER
+    if any(name.startswith("registry_") for name in names):
+        return JobReason.REGISTRY
+    return JobReason.CONSENT if "consent" in names else None
 
 
 def _end_of(names: set[str]) -> tuple[JobState, JobReason] | None:

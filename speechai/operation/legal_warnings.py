@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from speechai.catalog.accounts import Account, Legal
-from speechai.catalog.policies import Policy, preset, strictest
-from speechai.catalog.policies.law import Kind, law_of, laxities
+from speechai.catalog.policies import Consent, Policy, preset, strictest
+from speechai.catalog.policies.law import Kind, Laxity, law_of, laxities
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.ingest.messages import Language
 from speechai.operation.services import Services
@@ -34,8 +34,8 @@ _TEXTS: dict[Kind, dict[Language, str]] = {
         "en": "Policy “{policy}” does not consult the register {registry}: {article}.",
     },
     Kind.CONSENT: {
-        "es": "La ley pide consentimiento previo ({consent}): {article}.",
-        "en": "The law asks for prior consent ({consent}): {article}.",
+        "es": "La ley pide consentimiento previo ({consent}), y la campaña no declara tenerlo: {article}.",
+        "en": "The law asks for prior consent ({consent}), and the batch states none: {article}.",
     },
     Kind.CALLER_ID: {
         "es": "El número que llama no tiene el prefijo que se exige ({prefixes}): {article}.",
@@ -51,16 +51,19 @@ def sentence(laxity: Mapping[str, Any], language: Language) -> str:
 
 
 def legal_warnings(
-    services: Services, account: Account, policy: Policy, country: Country, use_case: UseCaseId
+    services: Services,
+    account: Account,
+    policy: Policy,
+    country: Country,
+    use_case: UseCaseId,
+    consent: Consent,
 ) -> list[dict[str, Any]]:
     """What the policy does not keep of the law of the contacts' country, as a batch stores it."""
-    law = law_of(country, use_case)
-    if law is None or policy.simulation_only:
+    if policy.simulation_only:
         return []  # a simulation rings nobody
-    if account.legal is Legal.ENFORCE:
-        policy = strictest(policy, preset(law)) if policy.id != law else policy
-    from_number = (*account.from_numbers, services.settings.retell_from_number)[0]
-    found = laxities(policy, preset(law), services.settings.max_calls_per_day, from_number)
+    found = _beyond_the_law(services, account, policy, law_of(country, use_case))
+    if not consent.covers(policy.consent):
+        found.append(Laxity(Kind.CONSENT, policy.consent_article, {"consent": policy.consent.value}))
     return [
         {
             "kind": laxity.kind.value,
@@ -68,6 +71,19 @@ def legal_warnings(
             "article": laxity.article,
             "details": laxity.details,
         }
+        for laxity in found
+    ]
+
+
+def _beyond_the_law(services: Services, account: Account, policy: Policy, law: str | None) -> list[Laxity]:
+    if law is None:
+        return []
+    if account.legal is Legal.ENFORCE:
+        policy = strictest(policy, preset(law)) if policy.id != law else policy
+    from_number = (*account.from_numbers, services.settings.retell_from_number)[0]
+    found = laxities(policy, preset(law), services.settings.max_calls_per_day, from_number)
+    return [
+        laxity
         for laxity in found
         # The owner's own statement of how the prefix rule is met takes the place of the warning.
         if laxity.kind is not Kind.CALLER_ID or not account.caller_id_statement

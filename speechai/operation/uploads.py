@@ -15,7 +15,7 @@ from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from speechai.catalog.accounts import DEFAULT_ACCOUNT, Account
-from speechai.catalog.policies import Policy
+from speechai.catalog.policies import Consent, Policy
 from speechai.catalog.use_cases import USE_CASES, Country, UseCaseId
 from speechai.core.states import WaitReason
 from speechai.core.zones import ZONE_OF_COUNTRY, local_day
@@ -78,6 +78,7 @@ class UploadOptions:
     retries: Mapping[str, Any] | None = None
     purpose: str | None = None
     legal_basis: str | None = None
+    consent: Consent = Consent.NONE
     dry_run: bool = False
     created_by: str = "api"
     language: Language = "es"
@@ -167,7 +168,7 @@ def upload(services: Services, path: Path, filename: str, options: UploadOptions
         language=language,
     )
     flow_id = require_flow(account, options.flow, parsed.use_case, language)
-    laxities = legal_warnings(services, account, policy, parsed.country, parsed.use_case)
+    laxities = legal_warnings(services, account, policy, parsed.country, parsed.use_case, options.consent)
     plan = _plan(services, account, parsed, options, [sentence(laxity, language) for laxity in laxities])
     if options.dry_run:
         return _result(None, parsed, plan, preview=True)
@@ -350,6 +351,7 @@ def _batch(
         retries=dict(options.retries or {}),
         purpose=options.purpose or USE_CASES[parsed.use_case].purpose_es,
         legal_basis=options.legal_basis or policy.legal_basis,
+        consent=options.consent,
         created_by=options.created_by,
         instant=instant,
         file=file,

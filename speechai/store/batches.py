@@ -10,6 +10,7 @@ from zoneinfo import ZoneInfo
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
+from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import Batch
 from speechai.core.states import BATCH_MOVES, BatchState
@@ -132,6 +133,7 @@ def batch_document(
     retries: Document,
     purpose: str,
     legal_basis: str,
+    consent: Consent,
     created_by: str,
     instant: datetime,
     file: Document,
@@ -163,6 +165,7 @@ def batch_document(
         "retries": retries,
         "purpose": purpose,
         "legal_basis": legal_basis,
+        "consent": consent.value,
         "file": file,
         "created_at": instant,
         "created_by": created_by,
@@ -196,6 +199,7 @@ def batch_from(document: Document) -> Batch:
         priority=document["priority"],
         weekdays=frozenset(document["weekdays"]) if document["weekdays"] else None,
         retries=document["retries"],
+        consent=Consent(document.get("consent", Consent.NONE)),
     )
 
 

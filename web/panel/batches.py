@@ -8,7 +8,7 @@ from flask import Response as FlaskResponse
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from speechai.catalog.policies import presets
+from speechai.catalog.policies import Consent, presets
 from speechai.core.calendar import closed_reason, next_opening
 from speechai.core.retry_table import RETRIES
 from speechai.core.states import BatchState, JobState
@@ -129,6 +129,7 @@ def edit_batch(batch_id: str) -> Response | FlaskResponse | str:
         errors=errors,
         given=request.form,
         policies=[*presets().values()],
+        consents=[consent.value for consent in Consent],
         outcomes=[outcome.value for outcome in RETRIES],
         own_policies=list(account.policies) if account else [],
     )

@@ -11,7 +11,7 @@ from flask import Response as FlaskResponse
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from speechai.catalog.policies import presets
+from speechai.catalog.policies import Consent, presets
 from speechai.catalog.use_cases import Country, Field, UseCaseId
 from speechai.core.variables import major_units
 from speechai.ingest import Contact
@@ -151,6 +151,7 @@ def _form(given: Mapping[str, str], errors: Mapping[str, str]) -> str:
         accounts=made.store.accounts.all(),
         starts=STARTS,
         duplicates=DUPLICATES,
+        consents=[consent.value for consent in Consent],
         fields=[field.value for field in Field],
         wave_times=",".join(f"{clock:%H:%M}" for clock in settings.wave_times),
         daily_contacts=settings.daily_contacts,

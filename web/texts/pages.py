@@ -96,6 +96,17 @@ TEXTS: dict[str, tuple[str, str]] = {
     "edit.priority": ("Prioridad (1 a 4)", "Priority (1 to 4)"),
     "edit.weekdays": ("Días en que se llama", "Days on which it calls"),
     "edit.weekdays_hint": ("Ninguno marcado: como está.", "None ticked: as it is."),
+    "batch.purpose": ("Para qué se usan los datos", "What the data are used for"),
+    "batch.legal_basis": ("Base legal", "Legal basis"),
+    "batch.legal_basis_hint": (
+        "Obligación económica, contrato, consentimiento o interés legítimo. Vacío: la de la política.",
+        "Economic obligation, contract, consent or legitimate interest. Empty: the policy's.",
+    ),
+    "batch.consent": ("Consentimiento que dieron las personas", "Consent that the people gave"),
+    "batch.consent_hint": (
+        "Algunas políticas lo exigen antes de una llamada de marketing; queda en la evidencia.",
+        "Some policies ask for it before a marketing call; it is kept in the evidence.",
+    ),
     "edit.retries": ("Cambios a la tabla de reintentos (JSON)", "Changes to the retry table (JSON)"),
     "edit.retries_hint": (
         "Por resultado: again, wait_minutes, number. Resultados: {known}.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import time
 from enum import StrEnum
 
-from speechai.catalog.policies.policy import MIDNIGHT, Cap, Certainty, Consent, Of, Per, Policy, Scope, Window
+from speechai.catalog.policies.policy import MIDNIGHT, Cap, Certainty, Of, Per, Policy, Scope, Window
 from speechai.catalog.use_cases import Country, UseCaseId
 
 _LAW = {
@@ -129,8 +129,7 @@ def _periods(cap: Cap, law: Cap) -> int:
 
 
 def _consent(policy: Policy, law: Policy) -> list[Laxity]:
-    order = list(Consent)
-    if order.index(policy.consent) >= order.index(law.consent):
+    if policy.consent.covers(law.consent):
         return []
     return [Laxity(Kind.CONSENT, law.consent_article, {"consent": law.consent.value})]
 

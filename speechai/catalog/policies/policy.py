@@ -60,11 +60,15 @@ class Scope(StrEnum):
 
 
 class Consent(StrEnum):
-    """What the law asks of the person before the first call."""
+    """What the law asks of the people before the first call, or what an operator states that they gave."""
 
     NONE = "none"
     EXPRESS = "express"
     WRITTEN = "written"
+
+    def covers(self, asked: Consent) -> bool:
+        """Whether this, once given, is as much as `asked`: written consent is express too."""
+        return list(Consent).index(self) >= list(Consent).index(asked)
 
 
 class PromptRule(StrEnum):
@@ -252,6 +256,7 @@ def strictest(first: Policy, second: Policy) -> Policy:
         raise PolicyFileError(f"{first.id} and {second.id} together never allow a call")
     if "none" not in (first.holidays, second.holidays) and first.holidays != second.holidays:
         raise PolicyFileError(f"{first.id} and {second.id} keep the holidays of different countries")
+    stricter = first if first.consent.covers(second.consent) else second
     return replace(
         first,
         id=f"{first.id}+{second.id}",
@@ -263,8 +268,10 @@ def strictest(first: Policy, second: Policy) -> Policy:
         min_gap_minutes=max(first.min_gap_minutes, second.min_gap_minutes),
         channel_exclusive_week=first.channel_exclusive_week or second.channel_exclusive_week,
         caller_id_prefixes=first.caller_id_prefixes or second.caller_id_prefixes,
+        caller_id_article=(first if first.caller_id_prefixes else second).caller_id_article,
         registries=tuple(dict.fromkeys(first.registries + second.registries)),
-        consent=max(first.consent, second.consent, key=list(Consent).index),
+        consent=stricter.consent,
+        consent_article=stricter.consent_article,
         retention_days=max(filter(None, (first.retention_days, second.retention_days)), default=None),
         prompt_rules=tuple(dict.fromkeys(first.prompt_rules + second.prompt_rules)),
         simulation_only=first.simulation_only or second.simulation_only,

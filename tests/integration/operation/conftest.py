@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.states import WaitReason
 from speechai.operation import batches
@@ -86,6 +87,7 @@ def add_batch(
                 retries={},
                 purpose="",
                 legal_basis="",
+                consent=Consent.NONE,
                 created_by="test",
                 instant=instant,
                 file={"name": "x.xlsx", "sha256": batch_id},

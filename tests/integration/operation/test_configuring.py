@@ -6,10 +6,13 @@ from datetime import time, timedelta
 
 import pytest
 
+from speechai.catalog.policies import Consent
+from speechai.catalog.use_cases import UseCaseId
 from speechai.core.outcomes import Outcome
 from speechai.core.retry_table import RETRIES, Number, RetryTableError, changed
-from speechai.operation import accounts, batches, configuring, dispatching, eligibility, jobs
+from speechai.operation import accounts, batches, configuring, dispatching, do_not_call, eligibility, jobs
 from speechai.operation.configuring import BatchEdit, NotEditableError, RefusedOptionError
+from speechai.operation.dialing import dial
 from tests.builders import MONDAY_NOON
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
 
@@ -61,6 +64,20 @@ def test_new_wave_times_hold_from_the_next_wave(services, worker, provider):
     assert not provider.rings
     services.clock.set(MONDAY_NOON + timedelta(minutes=30))
     worker.tick()
+    assert len(provider.rings) == 1
+
+
+def test_marketing_waits_for_consent_until_the_operator_states_it(services, worker, provider):
+    do_not_call.consult(services, "robinson", [], "ana")
+    add_batch(services, policy="es-commercial", use_case=UseCaseId.MARKETING.value, flow="marketing")
+    worker.run()
+    assert provider.rings == []
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("suspended", "consent")
+    edit(services, consent=Consent.WRITTEN)
+    assert services.store.batches.document("batch-1")["edits"][0]["changes"]["consent"] == "written"
+    services.clock.advance(timedelta(minutes=6))
+    services.store.jobs.resume_suspended(services.clock.now())
+    dial(services, job_id())
     assert len(provider.rings) == 1
 
 

@@ -144,12 +144,25 @@ def test_the_options_of_an_upload_reach_the_batch(api: Api):
         weekdays="1,2,3",
         purpose="Cobrar cuotas",
         legal_basis="contrato",
+        consent="express",
         retries='{"voicemail": {"again": false}}',
     )
     found = api.get(f"/api/batches/{batch_id}").json
     assert (found["flow"], found["priority"], found["weekdays"]) == ("collections", 3, [1, 2, 3])
     assert (found["purpose"], found["legal_basis"]) == ("Cobrar cuotas", "contrato")
+    assert found["consent"] == "express"
     assert api.upload(LIST + BETO, flow="marketing", again="1").status_code == 422
+
+
+def test_consent_that_a_policy_asks_for_is_warned_of_until_it_is_stated(api: Api):
+    def warned(**options) -> bool:
+        answer = api.upload(LIST + ANA, policy="us-reg-f", dry_run="1", **options).json
+        return any("FCC 24-17" in warning for warning in answer["warnings"])
+
+    assert warned()
+    assert warned(consent="none")
+    assert not warned(consent="express")
+    assert api.upload(LIST + ANA, consent="perhaps").status_code == 422
 
 
 # -- jobs -------------------------------------------------------------------------------------------

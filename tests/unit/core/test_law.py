@@ -70,6 +70,9 @@ def test_two_policies_together_are_open_exactly_where_both_are(instant, one, oth
     assert (closed_reason(both, instant, zone, country) is not None) == any(closed)
     assert set(both.caps) == set(first.caps) | set(second.caps)
     assert both.min_gap_minutes == max(first.min_gap_minutes, second.min_gap_minutes)
+    assert both.consent.covers(first.consent) and both.consent.covers(second.consent)
+    assert bool(both.consent_article) == bool(first.consent_article or second.consent_article)
+    assert bool(both.caller_id_article) == bool(first.caller_id_article or second.caller_id_article)
 
 
 def test_policies_that_together_never_allow_a_call_are_refused():

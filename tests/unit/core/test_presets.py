@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from speechai.catalog.policies import Certainty, preset, presets
+from speechai.catalog.policies import Certainty, Consent, preset, presets
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.caps import PastCall
 from speechai.core.model import Taken
@@ -208,3 +208,17 @@ def test_ley_26951_marketing_waits_for_a_register_that_is_not_older_than_thirty_
     assert verdict(noon - timedelta(days=30)).allowed
     assert forbidden(verdict(noon - timedelta(days=30, seconds=1))) == {"registry_no_llame"}
     assert verdict(None, UseCaseId.DEBT_COLLECTION).allowed  # a contract in force is exempt
+
+
+def test_lgtel_art_66_marketing_waits_for_express_consent_and_written_consent_is_express():
+    noon = local("2026-11-25T12:00", SANTIAGO)
+
+    def verdict(consent, use_case=UseCaseId.MARKETING):
+        book = a_rulebook("es-commercial", use_case=use_case, consent=consent)
+        return judge(a_job(), book, some_facts(registries={"robinson": noon}), noon)
+
+    assert forbidden(verdict(Consent.NONE)) == {"consent"}
+    assert verdict(Consent.NONE).next_allowed_at is None  # waiting does not heal it
+    assert verdict(Consent.EXPRESS).allowed
+    assert verdict(Consent.WRITTEN).allowed
+    assert verdict(Consent.NONE, UseCaseId.REMINDER).allowed

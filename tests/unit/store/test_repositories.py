@@ -8,6 +8,7 @@ import mongomock
 import pytest
 
 from speechai.catalog.accounts import Account, Plan
+from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.states import BatchState, JobReason, JobState, WaitReason
 from speechai.store.access import ApiKeyRepository, UserRepository
@@ -71,6 +72,7 @@ def a_batch_document(batch_id="batch-1"):
         retries={"busy": {"wait_minutes": 10}},
         purpose="Cobrar",
         legal_basis="contrato",
+        consent=Consent.NONE,
         created_by="test",
         instant=MONDAY_NOON,
         file={"name": "x.xlsx", "sha256": "abc"},

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.operation.uploads import UploadOptions
 from web.upload_options import BadOptionsError, read_options
@@ -39,6 +40,7 @@ def test_everything_given() -> None:
         dias_fecha_limite="0",
         dias_fecha_maxima="7",
         agent_id="agent_1",
+        consent="written",
     )
     assert options == UploadOptions(
         account_id="a",
@@ -57,6 +59,7 @@ def test_everything_given() -> None:
         deadline_days=0,
         final_deadline_days=7,
         agent_id="agent_1",
+        consent=Consent.WRITTEN,
         created_by="api:test",
         language="en",
     )
