@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from speechai.catalog.policies import policy_of, presets
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import Attempt, Batch, Job
 from speechai.ingest import FileError, read_table
@@ -33,6 +34,14 @@ class EntryError(ValueError):
         super().__init__(f"entry {index + 1}: {field}")
         self.index = index
         self.field = field
+
+
+class UnknownRegistryError(LookupError):
+    """No policy knows a register of this name; `known` are those that some policy asks for."""
+
+    def __init__(self, registry: str, known: Sequence[str]) -> None:
+        super().__init__(registry)
+        self.known = known
 
 
 def scopes_of(batch: Batch) -> list[str]:
@@ -93,10 +102,23 @@ _NO_COLUMN: dict[Language, str] = {
 }
 
 
+def registries(services: Services) -> list[str]:
+    """The public registers that some policy asks for, of the presets and of the accounts' own."""
+    policies = [*presets().values()]
+    for account in services.store.accounts.all():
+        policies += [policy_of(account, policy_id) for policy_id in account.policies]
+    return sorted({registry.name for policy in policies for registry in policy.registries})
+
+
 def consult(
     services: Services, registry: str, entries: Sequence[Mapping[str, Any]], by: str
 ) -> dict[str, int]:
-    """A public register was consulted: those of its numbers that are ours. It binds marketing."""
+    """A public register was consulted: those of its numbers that are ours. It binds marketing.
+
+    Raises EntryError and UnknownRegistryError; then nothing was added.
+    """
+    if registry not in (known := registries(services)):
+        raise UnknownRegistryError(registry, known)
     keys = [_key(index, entry) for index, entry in enumerate(entries)]
     added = _add(
         services, keys, MARKETING, {"reason": f"registry {registry}", "source": "registry", "by": by}

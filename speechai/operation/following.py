@@ -23,6 +23,7 @@ from speechai.retell.errors import NotFound, ProviderError
 log = logging.getLogger(__name__)
 
 REVIEW_AFTER_STOP = timedelta(minutes=5)  # how long after stop-call a call may go on being "ongoing"
+ANALYSIS_SOON = timedelta(seconds=2)
 FEW = 20  # so many are asked for one by one: a page would save nothing
 
 
@@ -63,8 +64,7 @@ def look(services: Services, attempt_id: str, poll_token: str) -> Look:
         attempt = observe(services, attempt, call, Told.BY_LOOKING)
         if is_ready(services, attempt):
             return Look(Next.PERSIST)
-        # It is over and waits for its analysis: by the interval, since its slot waits no more.
-        return Look(Next.AGAIN, services.settings.call_polling_interval)
+        return Look(Next.AGAIN, _until_analysed(services, attempt))
     if _watchdog(services, attempt):
         return Look(Next.CUT)
     return _look_again(services, attempt)
@@ -113,6 +113,12 @@ def _follow_anew(services: Services, attempt: Attempt) -> None:
     token = uuid.uuid4().hex
     if services.store.attempts.new_poll_token(attempt.id, token, services.settings.lease_seconds):
         services.nudges.follow(attempt.id, token, 0)
+
+
+def _until_analysed(services: Services, attempt: Attempt) -> float:
+    """Its slot is free, and its analysis usually comes within seconds: soon, then less and less often."""
+    waited = services.clock.now() - (attempt.ended_at or services.clock.now())
+    return min(services.settings.call_polling_interval, max(ANALYSIS_SOON, waited).total_seconds())
 
 
 def _look_again(services: Services, attempt: Attempt) -> Look:

@@ -51,6 +51,9 @@ def add_do_not_call() -> tuple[dict[str, Any], int]:
         scope = word(body.get("scope", do_not_call.EVERYBODY), "scope")
         reason = word(body.get("reason", "list"), "reason")
         return do_not_call.add(services(), entries, scope=scope, reason=reason, by=caller()), 201
+    except do_not_call.UnknownRegistryError as error:
+        known = ", ".join(error.known)
+        raise ProblemError(422, text("option.choice", known=known), field="registry") from None
     except do_not_call.EntryError as error:
         detail = text("do_not_call.entry", number=error.index + 1, field=error.field)
         raise ProblemError(422, detail, field=f"entries[{error.index}].{error.field}") from None

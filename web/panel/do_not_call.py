@@ -26,7 +26,8 @@ def do_not_call() -> str:
         "panel/do_not_call.html",
         entries=found[:PAGE],
         older=found[PAGE - 1]["_id"] if len(found) > PAGE else None,
-        registries=made.store.do_not_call.registries(),
+        registries=operation.registries(made),
+        consulted=made.store.do_not_call.registries(),
         zone=made.settings.zone,
         scopes=[operation.EVERYBODY, operation.MARKETING]
         + [f"account:{account.id}" for account in made.store.accounts.all()],
@@ -35,22 +36,26 @@ def do_not_call() -> str:
 
 @blueprint.post("/do-not-call")
 def add_do_not_call() -> Response:
-    """One person or number, or a file of them."""
+    """One person or number, or a file of them; of a public register also none, if none is ours."""
     made, form, sent = services(), request.form, sent_file()
     country = form.get("country", "CL")
     try:
         if sent is not None:
             with kept_file(sent[0]) as path:
                 entries = operation.entries_of_file(path, country, current())
+        elif value := form.get("value", "").strip():
+            entries = [{form.get("kind", "number"): value, "country": country}]
         else:
-            entries = [{form.get("kind", "number"): form.get("value", ""), "country": country}]
-        added = operation.add(
-            made,
-            entries,
-            scope=form.get("scope") or operation.EVERYBODY,
-            reason=form.get("reason", "").strip() or "panel",
-            by=caller(),
-        )
+            entries = []
+        if registry := form.get("registry"):
+            added = operation.consult(made, registry, entries, caller())
+        elif entries:
+            scope, reason = form.get("scope") or operation.EVERYBODY, form.get("reason", "").strip()
+            added = operation.add(made, entries, scope=scope, reason=reason or "panel", by=caller())
+        else:
+            raise operation.EntryError(0, form.get("kind", "number"))
+    except operation.UnknownRegistryError as error:
+        flash(text("option.choice", known=", ".join(error.known)), "error")
     except FileError as error:
         flash(error.message, "error")
     except operation.EntryError as error:

@@ -160,6 +160,12 @@ TEXTS: dict[str, tuple[str, str]] = {
     "dnc.value": ("Teléfono o documento", "Number or document"),
     "dnc.file": ("… o una lista (Excel o CSV)", "… or a list (Excel or CSV)"),
     "dnc.scope": ("Para quién vale", "For whom it holds"),
+    "dnc.registry": ("De qué registro público viene", "From which public register it comes"),
+    "dnc.own": ("De ninguno: la lista es nuestra", "From none: the list is our own"),
+    "dnc.registry_hint": (
+        "Consultarlo deja seguir al marketing que lo espera; sin lista, si nadie de los suyos está en él.",
+        "Consulting it lets marketing that waits for it go on; without a list, if none of yours is on it.",
+    ),
     "dnc.reason": ("Motivo", "Reason"),
     "dnc.add": ("Agregar", "Add"),
     "dnc.added": ("Agregados: {added} de {given}.", "Added: {added} of {given}."),

@@ -189,9 +189,21 @@ def test_the_analysis_is_waited_for_but_not_for_ever(services, worker, provider)
     attempt = services.store.attempts.of_job(job_id())[0]
     assert attempt.status is AttemptState.SETTLED and attempt.outcome.value == "goal_not_met"
     waited = attempt.settled_at - attempt.ended_at
-    assert timedelta(seconds=60) <= waited < timedelta(seconds=90)  # four looks of 15 s
+    assert timedelta(seconds=60) <= waited < timedelta(seconds=90)
     job = job_of(services)
     assert job["status"] == "pending"
+
+
+def test_the_analysis_is_looked_for_soon_and_then_less_and_less_often(services, worker, provider):
+    provider.script[phone(1)] = ["not_analysed"]
+    looks = []
+    get_call = provider.get_call
+    provider.get_call = lambda call_id: (looks.append(services.clock.now()), get_call(call_id))[1]
+    add_batch(services)
+    worker.run()
+    ended = services.store.attempts.of_job(job_id())[0].ended_at
+    after = [(look - ended).total_seconds() for look in looks if look > ended]
+    assert after[:6] == [2, 4, 8, 16, 31, 46]  # never further apart than the polling interval
 
 
 def test_a_slot_is_free_before_the_analysis_is_in(make, provider):

@@ -215,6 +215,9 @@ def test_a_list_is_uploaded_and_a_wrong_line_adds_nothing(api: Api):
 def test_a_register_is_consulted(api: Api):
     api.post("/api/do-not-call", {"registry": "no_llame", "entries": []})
     assert "no_llame" in api.get("/api/do-not-call").json["registries"]
+    unknown = api.post("/api/do-not-call", {"registry": "no-llame", "entries": []})
+    assert (unknown.status_code, unknown.json["field"]) == (422, "registry")
+    assert "no_llame" in unknown.json["detail"]
 
 
 # -- persons and payments ---------------------------------------------------------------------------
@@ -306,7 +309,11 @@ def test_what_the_forms_of_the_panel_do(api: Api, panel):
 
     panel.post("/do-not-call", data={"kind": "number", "value": "961000009", "country": "CL"})
     panel.post("/do-not-call", data={"kind": "number", "value": "no", "country": "CL"})
+    panel.post("/do-not-call", data={"kind": "number", "value": "", "country": "CL"})
     [entry] = api.get("/api/do-not-call").json["items"]
+    panel.post("/do-not-call", data={"value": "", "registry": "robinson"})
+    panel.post("/do-not-call", data={"value": "", "registry": "nobody's"})
+    assert list(api.get("/api/do-not-call").json["registries"]) == ["robinson"]
     panel.post("/do-not-call/undo", data={"entry_id": entry["entry_id"], "why": "error"})
     assert api.get("/api/do-not-call").json["items"] == []
 

@@ -29,7 +29,7 @@ def test_every_part_is_a_service_and_the_image_runs_its_line() -> None:
 @pytest.mark.parametrize("line", PARTS.values(), ids=PARTS.keys())
 def test_every_line_becomes_its_program_and_is_good_shell(line: str) -> None:
     assert line.startswith("exec ")
-    assert re.search(r"exec (gunicorn|celery) ", line)
+    assert re.search(r"exec (env \S+ )?(gunicorn|celery) ", line)
     subprocess.run(["sh", "-n", "-c", line], check=True)
 
 
