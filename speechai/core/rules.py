@@ -202,7 +202,7 @@ def _not_before(asked: _Question) -> RuleResult:
     due = asked.job.next_attempt_at
     if due is None or due <= asked.instant:
         return RuleResult("not_before", True, "due", "retry table")
-    return RuleResult("not_before", False, f"not before {due.isoformat()}", "retry table", due)
+    return RuleResult("not_before", False, "not due yet", "retry table", due)
 
 
 def _window(asked: _Question) -> RuleResult:
@@ -253,7 +253,7 @@ def _consent(asked: _Question) -> RuleResult:
     if batch.consent.covers(policy.consent):
         return RuleResult("consent", True, f"{batch.consent} consent is on record", policy.consent_article)
     if batch.use_case is not UseCaseId.MARKETING:
-        detail = f"{policy.consent} consent is not on record; only marketing waits for it"
+        detail = "without consent on record; only marketing waits for it"
         return RuleResult("consent", True, detail, policy.consent_article)
     return RuleResult("consent", False, f"{policy.consent} consent is not on record", policy.consent_article)
 

@@ -44,9 +44,17 @@ _TEXTS: dict[Kind, dict[Language, str]] = {
 }
 
 
+_CONSENT: dict[str, dict[Language, str]] = {
+    Consent.EXPRESS: {"es": "expreso", "en": "express"},
+    Consent.WRITTEN: {"es": "por escrito", "en": "written"},
+}
+
+
 def sentence(laxity: Mapping[str, Any], language: Language) -> str:
     """A stored warning, in the reader's language."""
     values = {"policy": laxity["policy"], "article": laxity["article"], **laxity["details"]}
+    if "consent" in values:
+        values["consent"] = _CONSENT[values["consent"]][language]
     return _TEXTS[Kind(laxity["kind"])][language].format(**values)
 
 

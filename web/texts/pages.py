@@ -93,6 +93,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "edit.link": ("Cambiar", "Change"),
     "edit.title": ("Cambiar la campaña", "Change the batch"),
     "edit.explain": ("Vale desde la próxima llamada.", "It holds from the next call on."),
+    "edit.back": ("Volver sin cambiar", "Back, unchanged"),
     "edit.priority": ("Prioridad (1 a 4)", "Priority (1 to 4)"),
     "edit.weekdays": ("Días en que se llama", "Days on which it calls"),
     "edit.weekdays_hint": ("Ninguno marcado: como está.", "None ticked: as it is."),

@@ -9,7 +9,7 @@ from string import Formatter
 
 import pytest
 
-from speechai.catalog.policies import presets
+from speechai.catalog.policies import Consent, presets
 from speechai.catalog.use_cases import Country, Field, UseCaseId
 from speechai.core.model import Taken
 from speechai.core.outcomes import Outcome
@@ -93,10 +93,20 @@ def test_every_sentence_of_the_rules_reads_in_spanish() -> None:
     unread = judge(
         a_job(), a_rulebook("ar-marketing", use_case=UseCaseId.MARKETING), some_facts(), MONDAY_NOON
     )
+    spain = [
+        judge(
+            a_job(),
+            a_rulebook("es-commercial", use_case=use_case, consent=consent),
+            some_facts(registries={"robinson": MONDAY_NOON}),
+            MONDAY_NOON,
+        )
+        for use_case in (UseCaseId.MARKETING, UseCaseId.REMINDER)
+        for consent in Consent
+    ]
     tied = judge(a_job(), a_rulebook(), some_facts(money_tied_up=True), MONDAY_NOON)
     night = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON.replace(hour=4))
     christmas = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON.replace(month=12, day=25))
-    for verdict in (open_now, closed, night, christmas, marketing, unread, tied):
+    for verdict in (open_now, closed, night, christmas, marketing, unread, tied, *spain):
         for rule in verdict.rules:
             assert detail_in("es", rule.detail) != rule.detail, rule.detail
             assert detail_in("en", rule.detail) == rule.detail
