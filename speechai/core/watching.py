@@ -50,9 +50,15 @@ class Watch:
 
 def watch(traffic: Traffic, interval: timedelta, instant: datetime) -> Watch:
     """How to watch a call from `instant` on; `interval` is CALL_POLLING_INTERVAL."""
-    webhooks = traffic.webhooks_arrive(instant)
     if traffic.is_crowded:
-        # Looked for only now and then, and many may have ended by then: early, to be in time.
-        return Watch(chain=None, lease=OVERDUE if webhooks else interval / 2)
-    chain = OVERDUE if webhooks else min(interval, OVERDUE)  # no countdown is longer
+        return Watch(chain=None, lease=until_next_page(traffic, interval, instant))
+    chain = OVERDUE if traffic.webhooks_arrive(instant) else min(interval, OVERDUE)  # no countdown is longer
     return Watch(chain=chain, lease=chain + PAGES_EVERY)
+
+
+def until_next_page(traffic: Traffic, interval: timedelta, instant: datetime) -> timedelta:
+    """How long a call that has no chain of its own, in a crowd or what is left of one, waits for a page.
+
+    Pages come only now and then, and many calls may have ended by then: early, to be in time.
+    """
+    return OVERDUE if traffic.webhooks_arrive(instant) else min(interval, OVERDUE) / 2

@@ -15,7 +15,7 @@ from enum import StrEnum
 from speechai.core.model import Attempt
 from speechai.core.outcomes import is_terminal
 from speechai.core.states import AttemptState
-from speechai.core.watching import PAGE, Watch, watch
+from speechai.core.watching import PAGE, Watch, until_next_page, watch
 from speechai.operation.services import Services
 from speechai.operation.settling import Told, is_ready, observe, review
 from speechai.retell.errors import NotFound, ProviderError
@@ -81,7 +81,10 @@ def look_in_pages(services: Services) -> int:
         for attempt in overdue:
             _follow_anew(services, attempt)
         return len(overdue)
-    lease = _watch(services).lease.total_seconds()
+    settings, instant = services.settings, services.clock.now()
+    traffic = services.store.pacing.traffic(settings.provider_key)
+    interval = timedelta(seconds=settings.call_polling_interval)
+    lease = until_next_page(traffic, interval, instant).total_seconds()
     for start in range(0, len(overdue), PAGE):
         page = overdue[start : start + PAGE]
         going_on = _going_on(services, page)

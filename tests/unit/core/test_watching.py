@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechai.core.watching import OVERDUE, PAGE, PAGES_EVERY, Traffic, watch
+from speechai.core.watching import OVERDUE, PAGE, PAGES_EVERY, Traffic, until_next_page, watch
 from tests.builders import MONDAY_NOON
 
 INTERVAL = timedelta(seconds=15)
@@ -44,6 +44,11 @@ def test_a_crowd_is_looked_at_in_pages_and_in_time():
     assert watched.lease + PAGES_EVERY < INTERVAL
 
 
+def test_what_is_left_of_a_crowd_is_looked_at_in_time_too():
+    left = Traffic(in_flight=PAGE)
+    assert until_next_page(left, INTERVAL, MONDAY_NOON) + PAGES_EVERY < INTERVAL
+
+
 @given(
     st.integers(0, 20_000),
     st.none() | st.integers(0, 3600),
@@ -56,7 +61,7 @@ def test_somebody_always_looks_and_no_countdown_is_long(in_flight, heard, missed
 
     traffic = Traffic(in_flight, ago(heard), ago(missed))
     watched = watch(traffic, timedelta(seconds=interval), MONDAY_NOON)
-    assert timedelta(0) < watched.lease <= OVERDUE + PAGES_EVERY or traffic.is_crowded
+    assert timedelta(0) < watched.lease <= OVERDUE + PAGES_EVERY
     if watched.chain is not None:  # a chain goes first; the pages are the net under it
         assert timedelta(0) < watched.chain <= OVERDUE
         assert watched.lease == watched.chain + PAGES_EVERY
