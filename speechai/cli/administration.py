@@ -75,10 +75,14 @@ def _write_csv(target: TextIO, rows: Iterable[dict[str, Any]]) -> None:
         writer.writerow({name: _cell(value) for name, value in row.items()})
 
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for the beginning of a formula
+
+
 def _cell(value: Any) -> str:
     """A cell that a spreadsheet shows and never runs: what looks like a formula is written as text."""
     text = "" if value is None else " ".join(value) if isinstance(value, list) else str(value)
-    return "'" + text if text[:1] in ("=", "-", "@", "\t", "\r") else text
+    is_phone = text.replace("+", "").replace(" ", "").isdigit()
+    return "'" + text if text[:1] in _FORMULA and not is_phone else text
 
 
 @click.command()

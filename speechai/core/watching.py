@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 OVERDUE = timedelta(minutes=2)
-"""How long a call may last before it is asked for, where webhooks would have told of its end."""
+"""How long a call may last before it is asked for even where webhooks would have told of its end. It is the
+longest countdown, too."""
 PAGE = 200
 """Calls per page of list-calls; more than these in flight are looked at in pages."""
 PAGES_EVERY = timedelta(seconds=5)
@@ -41,6 +42,14 @@ class Traffic:
 
 
 @dataclass(frozen=True, slots=True)
+class Patience:
+    """How long we are set to wait: CALL_POLLING_INTERVAL, and LEASE_SECONDS."""
+
+    interval: timedelta
+    lease: timedelta
+
+
+@dataclass(frozen=True, slots=True)
 class Watch:
     """How a call is watched: its own chain asks for it after `chain`; after `lease`, pages look at it."""
 
@@ -48,17 +57,24 @@ class Watch:
     lease: timedelta
 
 
-def watch(traffic: Traffic, interval: timedelta, instant: datetime) -> Watch:
-    """How to watch a call from `instant` on; `interval` is CALL_POLLING_INTERVAL."""
+def watch(traffic: Traffic, patience: Patience, instant: datetime) -> Watch:
+    """How to watch a call from `instant` on."""
     if traffic.is_crowded:
-        return Watch(chain=None, lease=until_next_page(traffic, interval, instant))
-    chain = OVERDUE if traffic.webhooks_arrive(instant) else min(interval, OVERDUE)  # no countdown is longer
+        return Watch(chain=None, lease=until_next_page(traffic, patience, instant))
+    chain = _look_after(traffic, patience, instant)
     return Watch(chain=chain, lease=chain + PAGES_EVERY)
 
 
-def until_next_page(traffic: Traffic, interval: timedelta, instant: datetime) -> timedelta:
+def until_next_page(traffic: Traffic, patience: Patience, instant: datetime) -> timedelta:
     """How long a call that has no chain of its own, in a crowd or what is left of one, waits for a page.
 
     Pages come only now and then, and many calls may have ended by then: early, to be in time.
     """
-    return OVERDUE if traffic.webhooks_arrive(instant) else min(interval, OVERDUE) / 2
+    after = _look_after(traffic, patience, instant)
+    return after if traffic.webhooks_arrive(instant) else after / 2
+
+
+def _look_after(traffic: Traffic, patience: Patience, instant: datetime) -> timedelta:
+    """A webhook that never comes is made up for as soon as anything else that is lost: by the lease."""
+    told = max(patience.interval, patience.lease)
+    return min(told if traffic.webhooks_arrive(instant) else patience.interval, OVERDUE)

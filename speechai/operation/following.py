@@ -81,10 +81,8 @@ def look_in_pages(services: Services) -> int:
         for attempt in overdue:
             _follow_anew(services, attempt)
         return len(overdue)
-    settings, instant = services.settings, services.clock.now()
-    traffic = services.store.pacing.traffic(settings.provider_key)
-    interval = timedelta(seconds=settings.call_polling_interval)
-    lease = until_next_page(traffic, interval, instant).total_seconds()
+    traffic = services.store.pacing.traffic(services.settings.provider_key)
+    lease = until_next_page(traffic, services.patience, services.clock.now()).total_seconds()
     for start in range(0, len(overdue), PAGE):
         page = overdue[start : start + PAGE]
         going_on = _going_on(services, page)
@@ -131,9 +129,8 @@ def _look_again(services: Services, attempt: Attempt) -> Look:
 
 
 def _watch(services: Services) -> Watch:
-    settings = services.settings
-    traffic = services.store.pacing.traffic(settings.provider_key)
-    return watch(traffic, timedelta(seconds=settings.call_polling_interval), services.clock.now())
+    traffic = services.store.pacing.traffic(services.settings.provider_key)
+    return watch(traffic, services.patience, services.clock.now())
 
 
 def _is_too_long(services: Services, attempt: Attempt) -> bool:

@@ -159,7 +159,7 @@ def _placed(
     """Keep the call's id at once, then follow it."""
     store, settings, instant = services.store, services.settings, services.clock.now()
     token = uuid.uuid4().hex
-    watched = watch(traffic, timedelta(seconds=settings.call_polling_interval), instant)
+    watched = watch(traffic, services.patience, instant)
     if not store.attempts.placed(attempt_id, call, token, instant, watched.lease.total_seconds()):
         return  # a webhook or the sweep knew before us
     reached("call_placed")

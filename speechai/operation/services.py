@@ -18,6 +18,7 @@ from speechai.clock import Clock
 from speechai.core.model import Limits, Rulebook
 from speechai.core.money import Price, worst_case
 from speechai.core.retry_table import RETRIES, changed
+from speechai.core.watching import Patience
 from speechai.retell.client import CallRequest
 from speechai.settings import Settings
 from speechai.store import Store
@@ -105,6 +106,15 @@ class Services:
             days_without_answer=settings.max_days_without_answer,
             retry_delay=timedelta(minutes=settings.retry_delay_minutes),
             no_answer_delay=timedelta(minutes=settings.no_answer_retry_minutes),
+        )
+
+    @property
+    def patience(self) -> Patience:
+        """How long calls are waited for, by the settings."""
+        settings = self.settings
+        return Patience(
+            interval=timedelta(seconds=settings.call_polling_interval),
+            lease=timedelta(seconds=settings.lease_seconds),
         )
 
     def rulebook(self, standing: Standing) -> Rulebook:

@@ -65,6 +65,15 @@ def test_the_report_and_the_export(run):
     assert run("export", "none").exit_code == 1
 
 
+def test_an_export_holds_no_formula(run, services):
+    services.store.db["call_jobs"].update_one(
+        {"_id": job_id()}, {"$set": {"nombre": "+1+cmd|x", "rut": "=1"}}
+    )
+    row = next(csv.DictReader(run("export", "batch-1").stdout.splitlines()))
+    assert (row["nombre"], row["rut"]) == ("'+1+cmd|x", "'=1")
+    assert row["to_number"].startswith("+56")
+
+
 def test_a_job_is_reset_on_record(run, services):
     assert run("reset", job_id(), "--why", "wrong agent").stdout == f"{job_id()} is pending\n"
     assert services.store.jobs.document(job_id())["reopened"][0]["by"] == "command line: wrong agent"
