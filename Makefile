@@ -26,8 +26,8 @@ demo: $(STAMP) ## Call everyone in the example workbook, simulated
 	@exec $(BIN)/speechai demo
 
 test: lint types ## Lint, types and every test, on real servers it starts itself
-	$(BIN)/pytest tests/unit tests/integration --numprocesses auto --dist loadscope --cov --cov-report= --cov-fail-under=0 $(PYTEST)
-	$(BIN)/pytest tests/e2e --cov --cov-append --cov-report=term:skip-covered $(PYTEST)
+	$(BIN)/pytest tests/unit tests/integration --numprocesses auto --dist loadscope --cov --cov-report=term:skip-covered $(PYTEST)
+	$(BIN)/pytest tests/e2e $(PYTEST)
 
 lint: $(STAMP) ## Style and layers
 	$(BIN)/ruff check .
