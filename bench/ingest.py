@@ -30,7 +30,7 @@ import psutil
 from python_calamine import CalamineWorkbook
 
 from speechai import composition
-from speechai.operation.uploads import UploadOptions, upload
+from speechai.operation.campaigns.uploads import UploadOptions, upload
 from speechai.settings import Settings
 from speechai.stack.ports import Ports
 from speechai.stack.servers import Mongod

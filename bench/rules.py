@@ -30,8 +30,8 @@ from speechai.core.caps import PastCall  # noqa: E402
 from speechai.core.model import Taken  # noqa: E402
 from speechai.core.rules import Facts, judge  # noqa: E402
 from speechai.core.states import WaitReason  # noqa: E402
+from speechai.operation.calling.waves import pick_group  # noqa: E402
 from speechai.operation.services import Services  # noqa: E402
-from speechai.operation.waves import pick_group  # noqa: E402
 from speechai.stack.ports import Ports  # noqa: E402
 from speechai.stack.servers import Mongod  # noqa: E402
 from speechai.store.job_documents import job_document  # noqa: E402

@@ -6,9 +6,9 @@ from typing import Any
 
 from speechai.celery import app
 from speechai.composition import services
-from speechai.operation import dialing, following, settling
-from speechai.operation.following import Next
-from speechai.operation.placing import DialResult
+from speechai.operation.calling import dialing, following, settling
+from speechai.operation.calling.following import Next
+from speechai.operation.calling.placing import DialResult
 
 
 @app.task(name="tasks.calls.call_contact", bind=True, max_retries=None)

@@ -8,8 +8,9 @@ from celery import signals
 
 from speechai.celery import app
 from speechai.composition import services
-from speechai.operation import reconciling, recovery
-from speechai.operation.placing import LOOK_FOR_AFTER
+from speechai.operation import recovery
+from speechai.operation.calling import reconciling
+from speechai.operation.calling.placing import LOOK_FOR_AFTER
 
 
 @app.task(name="tasks.recovery.sweep")

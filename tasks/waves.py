@@ -6,7 +6,7 @@ from datetime import date, time
 
 from speechai.celery import app
 from speechai.composition import services
-from speechai.operation import dispatching, waves
+from speechai.operation.calling import dispatching, waves
 
 
 @app.task(name="tasks.waves.open_waves")

@@ -11,9 +11,9 @@ from typing import Any
 
 from speechai.catalog.accounts import Account, Plan
 from speechai.clock import ManualClock
-from speechai.operation import dialing, dispatching, following, reconciling, settling, waves
-from speechai.operation.following import Next
-from speechai.operation.placing import LOOK_FOR_AFTER, DialResult
+from speechai.operation.calling import dialing, dispatching, following, reconciling, settling, waves
+from speechai.operation.calling.following import Next
+from speechai.operation.calling.placing import LOOK_FOR_AFTER, DialResult
 from speechai.operation.services import Services
 from speechai.retell.client import CallRequest
 from speechai.retell.errors import NotFound

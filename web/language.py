@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import request, session
 
-from speechai.operation.uploads import Language
+from speechai.operation.campaigns.uploads import Language
 from web.texts import TEXTS
 
 LANGUAGES: tuple[Language, ...] = ("es", "en")

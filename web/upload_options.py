@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 from speechai.catalog.accounts import DEFAULT_ACCOUNT
 from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
-from speechai.operation.configuring import BatchEdit
-from speechai.operation.uploads import Language, UploadOptions
+from speechai.operation.campaigns.configuring import BatchEdit
+from speechai.operation.campaigns.uploads import Language, UploadOptions
 from speechai.settings import parse_wave_times
 from web.language import translate
 

@@ -9,7 +9,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from speechai.operation import webhooks
+from speechai.operation.calling import webhooks
 from speechai.retell import webhook
 from speechai.settings import Settings
 from speechai.store import StoreError

@@ -14,9 +14,12 @@ from werkzeug.security import generate_password_hash
 
 from speechai.clock import SystemClock
 from speechai.composition import services
-from speechai.operation import jobs, pacing, reports
-from speechai.operation.batches import BatchNotFoundError
-from speechai.operation.jobs import JobNotFoundError, JobRefusedError
+from speechai.operation.calling import pacing
+from speechai.operation.campaigns import jobs
+from speechai.operation.campaigns.batches import BatchNotFoundError
+from speechai.operation.campaigns.jobs import JobNotFoundError, JobRefusedError
+from speechai.operation.shown import listed
+from speechai.results import reports
 
 _DEFAULT = click.core.ParameterSource.DEFAULT
 
@@ -62,7 +65,7 @@ def export(batch_id: str, target: TextIO, attempts: bool) -> None:
         for document in store.attempts.export(batch_id):
             target.write(json.dumps(document, ensure_ascii=False, default=str) + "\n")
         return
-    rows = (jobs.listed(document) for document in store.job_reports.export(batch_id))
+    rows = (listed(document) for document in store.job_reports.export(batch_id))
     _write_csv(target, rows)
 
 

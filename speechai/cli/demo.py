@@ -216,6 +216,6 @@ def check(api: Api, simulator_url: str, batch_id: str) -> list[str]:
 
 
 def _report_text(api: Api, batch_id: str) -> str:
-    from speechai.operation.reports import as_text
+    from speechai.results.reports import as_text
 
     return as_text(api.get("/api/reports/batches/" + batch_id))

@@ -8,9 +8,9 @@ from typing import Any, TextIO
 import click
 
 from speechai.composition import services
-from speechai.operation import persons
-from speechai.operation.evidence import pack
-from speechai.operation.persons import PersonNotFoundError, StillCalledError
+from speechai.operation.records import persons
+from speechai.operation.records.evidence import pack
+from speechai.operation.records.persons import PersonNotFoundError, StillCalledError
 from speechai.store.database import decimal_of
 
 

@@ -10,17 +10,17 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from speechai.core.states import AttemptState
-from speechai.operation.charging import heal, resume_all
-from speechai.operation.dispatching import dispatch
-from speechai.operation.evidence import link_all
-from speechai.operation.following import look_in_pages
-from speechai.operation.pacing import ask_for_limit
-from speechai.operation.persons import join_again
-from speechai.operation.placing import give_back, note_unknown
-from speechai.operation.reconciling import reconcile
+from speechai.operation.calling.dispatching import dispatch
+from speechai.operation.calling.following import look_in_pages
+from speechai.operation.calling.pacing import ask_for_limit
+from speechai.operation.calling.placing import give_back, note_unknown
+from speechai.operation.calling.reconciling import reconcile
+from speechai.operation.calling.settling import Told, complete_batch_if_over, conclude, end_call, observe
+from speechai.operation.calling.waves import finish_wave, open_waves
+from speechai.operation.records.charging import heal, resume_all
+from speechai.operation.records.evidence import link_all
+from speechai.operation.records.persons import join_again
 from speechai.operation.services import Services
-from speechai.operation.settling import Told, complete_batch_if_over, conclude, end_call, observe
-from speechai.operation.waves import finish_wave, open_waves
 from speechai.retell.errors import NotFound, ProviderError
 
 log = logging.getLogger(__name__)

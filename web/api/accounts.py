@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from speechai.operation import accounts
-from speechai.operation.accounts import AccountExistsError, AccountNotFoundError
-from speechai.operation.configuring import RefusedOptionError
+from speechai.operation.campaigns import accounts
+from speechai.operation.campaigns.accounts import AccountExistsError, AccountNotFoundError
+from speechai.operation.campaigns.configuring import RefusedOptionError
 from web.api.blueprint import blueprint, cursor_of_query, json_body, limit_of_query
 from web.auth import caller
 from web.context import services

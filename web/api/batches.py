@@ -7,9 +7,10 @@ from typing import Any
 
 from flask import request
 
-from speechai.operation import batches, eligibility, reports
-from speechai.operation.batches import BatchNotFoundError, MoveRefusedError
-from speechai.operation.configuring import NotEditableError, RefusedOptionError, edit
+from speechai.operation.campaigns import batches, eligibility
+from speechai.operation.campaigns.batches import BatchNotFoundError, MoveRefusedError
+from speechai.operation.campaigns.configuring import NotEditableError, RefusedOptionError, edit
+from speechai.results import reports
 from web.api.blueprint import blueprint, cursor_of_query, json_body, limit_of_query, page_of
 from web.auth import caller
 from web.context import services

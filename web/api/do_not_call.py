@@ -9,7 +9,7 @@ from flask import request
 from werkzeug.datastructures import FileStorage
 
 from speechai.ingest import FileError
-from speechai.operation import do_not_call
+from speechai.operation.records import do_not_call
 from web.api.blueprint import blueprint, cursor_of_query, json_body, limit_of_query, page_of, word
 from web.auth import caller
 from web.context import services

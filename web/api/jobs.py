@@ -8,8 +8,9 @@ from typing import Any
 from flask import request
 
 from speechai.core.states import JobState
-from speechai.operation import eligibility, jobs
-from speechai.operation.jobs import JobNotFoundError, JobRefusedError
+from speechai.operation.campaigns import eligibility, jobs
+from speechai.operation.campaigns.jobs import JobNotFoundError, JobRefusedError
+from speechai.operation.shown import listed
 from web.api.blueprint import (
     blueprint,
     cursor_of_query,
@@ -34,8 +35,8 @@ def list_jobs() -> dict[str, Any]:
         limit=limit + 1,
         after=cursor_of_query(),
     )
-    shown, cursor = page_of(found, limit, "_id")
-    return {"items": [jobs.listed(document) for document in shown], "next_cursor": cursor}
+    page, cursor = page_of(found, limit, "_id")
+    return {"items": [listed(document) for document in page], "next_cursor": cursor}
 
 
 @blueprint.get("/jobs/<job_id>")

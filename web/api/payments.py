@@ -9,7 +9,7 @@ from flask import request
 from speechai.catalog.accounts import DEFAULT_ACCOUNT
 from speechai.catalog.use_cases import Country
 from speechai.ingest import FileError
-from speechai.operation import payments
+from speechai.operation.campaigns import payments
 from web.api.blueprint import blueprint, json_body
 from web.auth import caller
 from web.context import services

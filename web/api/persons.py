@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from speechai.operation import evidence, persons
-from speechai.operation.persons import PersonNotFoundError, StillCalledError
+from speechai.operation.records import evidence, persons
+from speechai.operation.records.persons import PersonNotFoundError, StillCalledError
 from web.api.blueprint import blueprint, json_body, word
 from web.auth import caller
 from web.context import services

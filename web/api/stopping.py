@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from speechai.operation import stopping
+from speechai.operation.calling import stopping
 from web.api.blueprint import blueprint, json_body
 from web.auth import caller
 from web.context import services

@@ -11,9 +11,9 @@ from typing import Any
 
 from flask import Response, request
 
-from speechai.operation import batches
-from speechai.operation.configuring import RefusedOptionError
-from speechai.operation.uploads import (
+from speechai.operation.campaigns import batches
+from speechai.operation.campaigns.configuring import RefusedOptionError
+from speechai.operation.campaigns.uploads import (
     FileError,
     Language,
     SameFileError,

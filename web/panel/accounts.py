@@ -8,9 +8,9 @@ from typing import Any
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
-from speechai.operation import accounts as operation
-from speechai.operation.accounts import AccountExistsError, AccountNotFoundError
-from speechai.operation.configuring import RefusedOptionError
+from speechai.operation.campaigns import accounts as operation
+from speechai.operation.campaigns.accounts import AccountExistsError, AccountNotFoundError
+from speechai.operation.campaigns.configuring import RefusedOptionError
 from web.auth import caller
 from web.context import services
 from web.language import current, text

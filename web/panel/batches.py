@@ -13,11 +13,12 @@ from speechai.core.calendar import closed_reason, next_opening
 from speechai.core.retry_table import RETRIES
 from speechai.core.states import BatchState, JobState
 from speechai.core.zones import ZONE_OF_COUNTRY
-from speechai.operation import batches as operation
-from speechai.operation import configuring, eligibility, jobs
-from speechai.operation.batches import BatchNotFoundError, MoveRefusedError
-from speechai.operation.configuring import NotEditableError, RefusedOptionError
-from speechai.operation.legal_warnings import sentence
+from speechai.operation.campaigns import batches as operation
+from speechai.operation.campaigns import configuring, eligibility
+from speechai.operation.campaigns.batches import BatchNotFoundError, MoveRefusedError
+from speechai.operation.campaigns.configuring import NotEditableError, RefusedOptionError
+from speechai.operation.campaigns.legal_warnings import sentence
+from speechai.operation.shown import listed
 from speechai.store.standing import Standing
 from web.auth import caller
 from web.context import services
@@ -186,7 +187,7 @@ def _view(batch_id: str) -> dict[str, Any]:
         "outage": breaker if (breaker := made.store.breakers.get(batch.account_id)).is_open else None,
         "waves": made.store.waves.of_batch(batch_id, limit=12),
         "latest": made.store.attempts.latest(batch_id, LATEST),
-        "people": [jobs.listed(document) for document in people[:PEOPLE]],
+        "people": [listed(document) for document in people[:PEOPLE]],
         "people_zone": ZONE_OF_COUNTRY[batch.country],
         "more": people[PEOPLE - 1]["_id"] if len(people) > PEOPLE else None,
         "status": status.value if status else None,

@@ -6,7 +6,7 @@ from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from speechai.ingest import FileError
-from speechai.operation import do_not_call as operation
+from speechai.operation.records import do_not_call as operation
 from web.auth import caller
 from web.context import services
 from web.incoming import kept_file, sent_file

@@ -12,9 +12,9 @@ from werkzeug.wrappers import Response
 from speechai.catalog.use_cases import Country
 from speechai.core.states import JobState
 from speechai.core.zones import ZONE_OF_COUNTRY
-from speechai.operation import eligibility
-from speechai.operation import jobs as operation
-from speechai.operation.jobs import JobNotFoundError, JobRefusedError
+from speechai.operation.campaigns import eligibility
+from speechai.operation.campaigns import jobs as operation
+from speechai.operation.campaigns.jobs import JobNotFoundError, JobRefusedError
 from web.auth import caller
 from web.context import services
 from web.language import current, text

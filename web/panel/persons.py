@@ -9,8 +9,8 @@ from flask import Response, current_app, render_template
 
 from speechai.catalog.use_cases import Country
 from speechai.core.zones import ZONE_OF_COUNTRY
-from speechai.operation import evidence, persons
-from speechai.operation.persons import PersonNotFoundError
+from speechai.operation.records import evidence, persons
+from speechai.operation.records.persons import PersonNotFoundError
 from speechai.operation.services import Services
 from web.context import services
 from web.language import text

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from speechai.catalog.use_cases import MINOR_DIGITS
-from speechai.operation.uploads import Language
+from speechai.operation.campaigns.uploads import Language
 from web.language import translate
 
 NOTHING = "—"

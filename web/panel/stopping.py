@@ -8,7 +8,7 @@ from flask import flash, redirect, render_template, request, url_for
 from flask_login import current_user
 from werkzeug.wrappers import Response
 
-from speechai.operation import stopping
+from speechai.operation.calling import stopping
 from web.auth import caller
 from web.context import services
 from web.language import text

@@ -15,8 +15,8 @@ from speechai.catalog.policies import Consent, presets
 from speechai.catalog.use_cases import Country, Field, UseCaseId
 from speechai.core.variables import major_units
 from speechai.ingest import Contact
-from speechai.operation.configuring import RefusedOptionError
-from speechai.operation.uploads import (
+from speechai.operation.campaigns.configuring import RefusedOptionError
+from speechai.operation.campaigns.uploads import (
     FileError,
     SameFileError,
     UploadOptions,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from speechai.operation.uploads import Language
+from speechai.operation.campaigns.uploads import Language
 
 _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern), spanish)

@@ -9,7 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from speechai.cli import administration, commands, people
-from speechai.operation import jobs
+from speechai.operation.campaigns import jobs
 from tests.fakes import FakeProvider, make_services
 from tests.integration.operation.conftest import add_batch, job_id, phone
 

@@ -11,7 +11,7 @@ import pytest
 from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.states import WaitReason
-from speechai.operation import batches
+from speechai.operation.campaigns import batches
 from speechai.operation.services import Services
 from speechai.store.batches import batch_document
 from speechai.store.job_documents import job_document

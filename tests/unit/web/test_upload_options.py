@@ -9,7 +9,7 @@ import pytest
 
 from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
-from speechai.operation.uploads import UploadOptions
+from speechai.operation.campaigns.uploads import UploadOptions
 from web.upload_options import BadOptionsError, read_options
 
 

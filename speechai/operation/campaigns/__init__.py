@@ -1,0 +1,1 @@
+"""What operators bring and order: uploads, batches, jobs, accounts, payments, eligibility."""

@@ -1,0 +1,117 @@
+"""What an operator does with a batch: start, pause, resume, cancel, and look at it."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import Any, Literal
+
+from speechai.core.model import Batch
+from speechai.core.states import BatchState, JobReason, JobState, WaitReason
+from speechai.core.zones import local_day
+from speechai.operation.calling.waves import open_day
+from speechai.operation.services import Services
+from speechai.store.database import Document, decimal_of
+
+Start = Literal["now", "next_wave", "draft"]
+
+
+class BatchNotFoundError(LookupError):
+    """There is no such batch."""
+
+
+class MoveRefusedError(Exception):
+    """The batch is in a state from which this cannot be done; `state` says which."""
+
+    def __init__(self, state: BatchState) -> None:
+        super().__init__(f"the batch is {state.value}")
+        self.state = state
+
+
+def start(services: Services, batch_id: str, when: Literal["now", "next_wave"]) -> Document:
+    """Start a draft: `now` runs it continuously, `next_wave` by its waves. Returns the batch."""
+    continuous = when == "now"
+    instant = services.clock.now()
+    batch = _require(services, batch_id)
+    if batch.status is not BatchState.DRAFT:
+        raise MoveRefusedError(batch.status)
+    changes = {"continuous": continuous, "active_since": instant, "started_at": instant}
+    _move(services, batch_id, BatchState.RUNNING, changes)
+    services.store.jobs.set_waiting(batch_id, WaitReason.DRAFT, WaitReason.WAVE, None)
+    if continuous:
+        open_day(services, _require(services, batch_id), instant)
+    return view(services, batch_id)
+
+
+def pause(services: Services, batch_id: str) -> Document:
+    """No new call of the batch; calls in flight end normally. Returns the batch."""
+    _move(services, batch_id, BatchState.PAUSED, {"paused_at": services.clock.now()})
+    return view(services, batch_id)
+
+
+def resume(services: Services, batch_id: str) -> Document:
+    """Go on with a paused batch. Waves that came and went in the pause are not made up for."""
+    batch = _require(services, batch_id)
+    if batch.status is not BatchState.PAUSED:
+        raise MoveRefusedError(batch.status)
+    instant = services.clock.now()
+    _move(services, batch_id, BatchState.RUNNING, {"active_since": instant})
+    if batch.continuous:
+        open_day(services, _require(services, batch_id), instant)
+    services.nudges.dispatch()
+    return view(services, batch_id)
+
+
+def cancel(services: Services, batch_id: str) -> Document:
+    """Call the batch off for good: who is not being called now never will be by it. Returns the batch."""
+    instant = services.clock.now()
+    _move(services, batch_id, BatchState.CANCELLED, {"cancelled_at": instant})
+    services.store.jobs.finish_batch(batch_id, JobReason.CANCELLED, instant)
+    return view(services, batch_id)
+
+
+def view(services: Services, batch_id: str) -> Document:
+    """The batch as API and panel show it: state, counts, cost. Raises BatchNotFoundError."""
+    document = services.store.batches.document(batch_id)
+    if document is None:
+        raise BatchNotFoundError(batch_id)
+    return describe(services, document)
+
+
+def describe(services: Services, document: Document) -> Document:
+    """A stored batch with what is counted rather than stored."""
+    batch_id = document["_id"]
+    counts = services.store.job_reports.counts(batch_id)
+    totals = services.store.attempts.totals(batch_id)
+    shown = {name: value for name, value in document.items() if name not in ("_id", "served_at")}
+    batch = services.store.batches.get(batch_id)
+    today = local_day(services.clock.now(), batch.zone) if batch else None
+    return {
+        **shown,
+        "counts": {state.value: counts[state] for state in JobState},
+        "jobs": sum(counts.values()),
+        "reasons": services.store.job_reports.reasons(batch_id),
+        "outcomes": totals["outcomes"],
+        "dials": totals["dials"],
+        "rings": totals["rings"],
+        "talk_seconds": totals["talk_seconds"],
+        "cost_cents": float(totals["cost_cents"]),
+        "in_flight": services.store.attempts.in_flight(batch_id),
+        "contacts_today": services.store.groups.size(batch_id, today) if today else 0,
+    }
+
+
+def cost_of(document: Document) -> Decimal:
+    """The stored cost of a job or an attempt, in US cents."""
+    return decimal_of(document.get("cost_cents"))
+
+
+def _require(services: Services, batch_id: str) -> Batch:
+    batch = services.store.batches.get(batch_id)
+    if batch is None:
+        raise BatchNotFoundError(batch_id)
+    return batch
+
+
+def _move(services: Services, batch_id: str, target: BatchState, changes: dict[str, Any]) -> None:
+    if not services.store.batches.move(batch_id, target, changes):
+        raise MoveRefusedError(_require(services, batch_id).status)

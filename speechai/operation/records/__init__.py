@@ -1,0 +1,1 @@
+"""Who, what was said and promised, what it cost."""

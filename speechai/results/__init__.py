@@ -1,0 +1,1 @@
+"""What the calls came to: metrics and reports."""
