@@ -16,6 +16,7 @@ _DIRECTORY = os.environ.get("SPEECHAI_FAILPOINTS")
 # The steps of a call, in order; the name says what has just been done.
 PLACES = (
     "slot_taken",
+    "funds_held",
     "attempt_reserved",
     "job_begun",
     "dialing_noted",
@@ -24,7 +25,13 @@ PLACES = (
     "slot_freed",
     "end_noted",
     "attempt_settled",
+    "news_kept",
+    "person_bound",
     "job_moved",
+    "batch_cancelled",
+    "piece_ended",
+    "reopening_noted",
+    "job_reopened",
     "wave_begun",
     "unknown_found",
 )

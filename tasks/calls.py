@@ -6,6 +6,7 @@ from typing import Any
 
 from speechai.celery import app
 from speechai.composition import services
+from speechai.operation import recovery
 from speechai.operation.calling import dialing, following, settling
 from speechai.operation.calling.following import Next
 from speechai.operation.calling.placing import DialResult
@@ -32,7 +33,7 @@ def poll_call(self: Any, attempt_id: str, poll_token: str) -> None:
 @app.task(name="tasks.calls.look_in_pages")
 def look_in_pages() -> None:
     """Look at every call that nobody looked at in time: with very many in flight, that is all of them."""
-    following.look_in_pages(services())
+    recovery.sweep_part(services(), "calls")
 
 
 @app.task(name="tasks.calls.persist_result")

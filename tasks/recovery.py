@@ -10,13 +10,20 @@ from speechai.celery import app
 from speechai.composition import services
 from speechai.operation import recovery
 from speechai.operation.calling import reconciling
-from speechai.operation.calling.placing import LOOK_FOR_AFTER
+from speechai.operation.calling.unwinding import LOOK_FOR_AFTER
 
 
 @app.task(name="tasks.recovery.sweep")
 def sweep() -> None:
-    """Find and heal what crashes and lost messages left behind."""
-    recovery.sweep(services())
+    """Find and heal what crashes and lost messages left behind: a message for each part."""
+    for name in recovery.PARTS:
+        sweep_part.apply_async(args=(name,), expires=30)
+
+
+@app.task(name="tasks.recovery.sweep_part")
+def sweep_part(name: str) -> None:
+    """Do one part of the sweep, unless another worker does it just now."""
+    recovery.sweep_part(services(), name)
 
 
 @app.task(name="tasks.recovery.reconcile", bind=True, max_retries=None)

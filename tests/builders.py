@@ -80,7 +80,6 @@ def a_job(**changes: Any) -> Job:
         "exact": False,
         "phones": ("+56911111111", "+56922222222"),
         "struck_phones": frozenset(),
-        "next_phone": "+56911111111",
         "attempts": 0,
         "max_attempts": 9,
         "group_date": None,
@@ -131,5 +130,7 @@ def some_facts(**changes: Any) -> Facts:
         "taken": Taken(),
         "days_without_answer": frozenset(),
         "has_group_place": True,
+        "number": "+56911111111",
+        "usable": 2,
     }
     return Facts(**{**values, **changes})

@@ -13,7 +13,8 @@ from speechai.catalog.accounts import Account, Plan
 from speechai.clock import ManualClock
 from speechai.operation.calling import dialing, dispatching, following, reconciling, settling, waves
 from speechai.operation.calling.following import Next
-from speechai.operation.calling.placing import LOOK_FOR_AFTER, DialResult
+from speechai.operation.calling.placing import DialResult
+from speechai.operation.calling.unwinding import LOOK_FOR_AFTER
 from speechai.operation.services import Services
 from speechai.retell.client import CallRequest
 from speechai.retell.errors import NotFound

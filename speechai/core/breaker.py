@@ -1,8 +1,8 @@
 """When to stop asking a provider that does not answer, and when to try again.
 
-Counted are answers that say nothing about the call: no connection, a timeout, a 5xx. Any real answer, a
-refusal included, closes the breaker. While it is open nobody is dialed, so no contact loses an attempt to an
-outage.
+Counted are answers that say nothing about the call: no connection, a timeout, a 5xx. A refusal of the account
+itself (its key, its money: 401, 402, 403) opens it at once: the next contact would be refused the same. Any
+other answer closes it. While it is open nobody is dialed but one at a time, to try it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,8 @@ from datetime import datetime, timedelta
 FAILURES_TO_OPEN = 5  # in a row: fewer would open it for a single lost connection under load
 FIRST_PAUSE = timedelta(seconds=15)
 LONGEST_PAUSE = timedelta(minutes=5)
+FIRST_HOLD = timedelta(minutes=1)  # after a refusal of the account: somebody has to do something about it
+LONGEST_HOLD = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Breaker:
     opened_at: datetime | None = None
     probe_at: datetime | None = None
     last_error: str | None = None
+    refused: bool = False  # the provider answers, and refuses the account
 
     @property
     def is_open(self) -> bool:
@@ -42,8 +45,27 @@ class Breaker:
         failures = self.failures + 1
         if failures < FAILURES_TO_OPEN:
             return replace(self, failures=failures, last_error=error)
-        pause = min(FIRST_PAUSE * 2 ** min(failures - FAILURES_TO_OPEN, 16), LONGEST_PAUSE)
-        return Breaker(failures, self.opened_at or instant, instant + pause, error)
+        return self._opened(failures, instant, error, FIRST_PAUSE, LONGEST_PAUSE, refused=False)
+
+    def refused_at(self, instant: datetime, error: str, *, probe: bool = False) -> Breaker:
+        """After a refusal of the account. What was sent before it opened says nothing new, as in `failed`."""
+        if self.is_open and self.refused and not probe:
+            return self
+        failures = max(self.failures + 1, FAILURES_TO_OPEN) if self.refused else FAILURES_TO_OPEN
+        return self._opened(failures, instant, error, FIRST_HOLD, LONGEST_HOLD, refused=True)
+
+    def _opened(
+        self,
+        failures: int,
+        instant: datetime,
+        error: str,
+        first: timedelta,
+        longest: timedelta,
+        *,
+        refused: bool,
+    ) -> Breaker:
+        pause = min(first * 2 ** min(failures - FAILURES_TO_OPEN, 16), longest)
+        return Breaker(failures, self.opened_at or instant, instant + pause, error, refused)
 
 
 CLOSED = Breaker()

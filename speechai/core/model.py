@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -73,10 +73,9 @@ class Job:
     next_attempt_at: datetime | None  # UTC; earliest instant of the next call
     exact: bool  # a callback or the next number after an invalid one: does not wait for a wave
     phones: tuple[str, ...]  # in order of dialing
-    struck_phones: frozenset[str]  # not this person's, or no number at all
-    next_phone: str | None
+    struck_phones: frozenset[str]  # struck by this job's own calls: not this person's, or no number at all
     attempts: int  # dials that used a place in the day
-    max_attempts: int
+    max_attempts: int  # of those since its last reopening
     group_date: date | None  # the last local date on which it had a place in the batch's daily group
     attempt_id: str | None  # the open attempt, if one is open
     document: str | None
@@ -86,31 +85,37 @@ class Job:
     debt: Debt | None
     offer: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    was_dialed: bool = False  # some attempt of it has an outcome
+    last_attempt_id: str | None = None  # since which attempt it waits, unless an operator ordered otherwise
+    reopened_at: datetime | None = None  # when an operator, or a broken promise, last began it anew
+    attempts_before: int = 0  # of `attempts`, those before that
+
+    @property
+    def attempts_left(self) -> int:
+        """A reopening carries an allowance of its own: what was used before it does not count."""
+        return self.max_attempts - (self.attempts - self.attempts_before)
+
+    def is_before_reopening(self, attempt: Attempt) -> bool:
+        """Whether the attempt belongs to what the last reopening put an end to."""
+        return self.reopened_at is not None and attempt.reserved_at < self.reopened_at
 
     @property
     def zone(self) -> ZoneInfo:
         """The one zone in which this person's days are counted."""
         return ZONE_OF_COUNTRY[self.country]
 
-    def zones(self, policy: Policy) -> tuple[ZoneInfo, ...]:
-        """Where the hours of a call to the next number are judged: by its prefix, by the place that the file
-        gives, else by the person's country.
+    def zones(self, policy: Policy, number: str | None) -> tuple[ZoneInfo, ...]:
+        """Where the hours of a call to `number` are judged: by its prefix, by the place that the file gives,
+        else by the person's country.
 
         With the rule `strictest`, every zone in which the number may be.
         """
-        named = zone_of_number(self.next_phone or "", self.zone)
+        named = zone_of_number(number or "", self.zone)
         if named is self.zone and self.country is Country.CL and self.variables:
             named = zone_of_place(self.variables) or named
         if policy.tz_rule == "contact" or named is not self.zone:
             return (named,)
         return ZONES_OF_COUNTRY[self.country]
-
-    @property
-    def usable_phones(self) -> tuple[str, ...]:
-        """The numbers that may still be dialed for this person, in order."""
-        if not self.struck_phones:
-            return self.phones
-        return tuple(phone for phone in self.phones if phone not in self.struck_phones)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +152,8 @@ class Attempt:
     currency: str | None = None
     details_due: datetime | None = None  # when to ask for the cost or analysis that is still missing
     is_metered: bool = False  # money or time of the account is held for it, or was charged
+    posts: int = 0  # how often the request was sent, or may have been
+    refined_at: datetime | None = None  # when what came late changed its outcome, once
 
     @property
     def is_conversation(self) -> bool:
@@ -165,8 +172,9 @@ class Taken:
     calls: tuple[PastCall, ...] = ()  # the rings that caps over several days count
 
 
-def days_without_answer(attempts: list[Attempt]) -> set[date]:
+def days_without_answer(attempts: Iterable[Attempt]) -> set[date]:
     """The local dates with at least one ring and no conversation with a person."""
+    attempts = list(attempts)
     rung = {attempt.person_day for attempt in attempts if attempt.uses_place}
     spoken = {attempt.person_day for attempt in attempts if attempt.is_conversation}
     return rung - spoken

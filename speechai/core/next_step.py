@@ -8,13 +8,14 @@ from datetime import datetime, time, timedelta
 from speechai.core.calendar import at, day_bounds, next_opening_everywhere, next_slot
 from speechai.core.caps import PastCall, counted_days, opens_on
 from speechai.core.model import Attempt, Job, Rulebook, days_without_answer
+from speechai.core.numbers import next_number
 from speechai.core.outcomes import Outcome
-from speechai.core.retry_table import RETRIES, Number, Retry, Wait
+from speechai.core.retry_table import Number, Retry, Wait
 from speechai.core.states import JobReason, JobState, WaitReason
 from speechai.core.zones import local_day
 
 SUSPENSION = timedelta(minutes=5)  # how long before an account the provider refused is tried again
-CAPACITY_DELAY = timedelta(seconds=5)  # how long after the provider said it is full, if it did not say
+CAPACITY_DELAY = timedelta(seconds=5)  # how long after the provider said that it is full
 CALLBACK_DEFAULT = timedelta(hours=2)  # "call me later" without an hour
 
 
@@ -37,8 +38,6 @@ class Step:
     waiting_for: WaitReason | None = None
     next_attempt_at: datetime | None = None
     exact: bool = False
-    next_phone: str | None = None
-    strike: str | None = None  # a number never to be dialed again for this person
 
 
 def next_step(
@@ -49,31 +48,22 @@ def next_step(
     instant: datetime,
     *,
     asked_for: datetime | None = None,
-    retry_after: float | None = None,
 ) -> Step:
     """What becomes of `job` after an attempt that came to `outcome`.
 
     `history` holds every attempt of the job, the one just ended included, oldest first; `job.attempts`
-    counts it too. `asked_for` is the hour the person asked for; `retry_after` the provider's wait in seconds.
+    counts it too. `asked_for` is the hour the person asked for.
     """
     if outcome in ENDS:
         state, reason = ENDS[outcome]
         return Step(state, reason)
     if outcome is Outcome.NEEDS_REVIEW:
-        return Step(JobState.PENDING, JobReason.NEEDS_REVIEW, WaitReason.REVIEW, next_phone=job.next_phone)
+        return Step(JobState.PENDING, JobReason.NEEDS_REVIEW, WaitReason.REVIEW)
     if outcome in SUSPENDS:
-        return Step(
-            JobState.SUSPENDED,
-            SUSPENDS[outcome],
-            next_attempt_at=instant + SUSPENSION,
-            exact=job.exact,
-            next_phone=job.next_phone,
-        )
+        until = instant + SUSPENSION
+        return Step(JobState.SUSPENDED, SUSPENDS[outcome], next_attempt_at=until, exact=job.exact)
     if outcome is Outcome.CAPACITY_REFUSED:
-        delay = CAPACITY_DELAY if retry_after is None else timedelta(seconds=retry_after)
-        return Step(
-            JobState.PENDING, next_attempt_at=instant + delay, exact=job.exact, next_phone=job.next_phone
-        )
+        return Step(JobState.PENDING, next_attempt_at=instant + CAPACITY_DELAY, exact=job.exact)
     return _retry(job, book, book.retries[outcome], history, instant, asked_for)
 
 
@@ -85,60 +75,26 @@ def _retry(
     instant: datetime,
     asked_for: datetime | None,
 ) -> Step:
-    dialed = history[-1].to_number if history else job.next_phone
-    strike = dialed if retry.number is Number.STRIKE else None
-    phone = _next_number(job, retry.number, dialed, history)
-    end = Step(retry.end_state, retry.end_reason, strike=strike)
-    if not retry.again or phone is None or job.attempts >= job.max_attempts:
+    strike = history[-1].to_number if history and retry.number is Number.STRIKE else None
+    number = next_number(job, book.retries, history, frozenset({strike}) if strike else frozenset())
+    end = Step(retry.end_state, retry.end_reason)
+    if not retry.again or number is None or job.attempts_left <= 0:
         return end
 
     earliest = _earliest(book, retry, instant, asked_for)
     exact = retry.wait in (Wait.NONE, Wait.ASKED) and retry.minutes is None
-    due, when, waits = _when(job, book, history, earliest, instant, exact)
-    unanswered = days_without_answer(history)
+    due, when, waits = _when(job, book, history, number, earliest, instant, exact)
+    unanswered = days_without_answer(one for one in history if not job.is_before_reopening(one))
     today = local_day(instant, job.zone)
     if len(unanswered) >= book.limits.days_without_answer and local_day(when, job.zone) > today:
         # The last of the days is over for this person: nothing more will ring on it.
-        return Step(JobState.FAILED, JobReason.NO_ANSWER, strike=strike)
+        return Step(JobState.FAILED, JobReason.NO_ANSWER)
     return Step(
         JobState.PENDING,
         waiting_for=WaitReason.WAVE if waits else None,
         next_attempt_at=due,
         exact=exact,
-        next_phone=phone,
-        strike=strike,
     )
-
-
-def _next_number(job: Job, rule: Number, dialed: str | None, history: list[Attempt]) -> str | None:
-    """Which number comes next, or None where none is left."""
-    if rule is Number.SAME:
-        return dialed
-    usable = job.usable_phones
-    if rule is Number.STRIKE:
-        remaining = tuple(phone for phone in usable if phone != dialed)
-        return _after(job, dialed, remaining)
-    if rule is Number.SAME_ONCE:
-        failures = [attempt for attempt in history if attempt.outcome in RETRIES and _broke(attempt)]
-        if sum(attempt.to_number == dialed for attempt in failures) < 2:
-            return dialed
-        # Two failures on every number: the provider cannot reach this person.
-        spent = {phone for phone in usable if sum(attempt.to_number == phone for attempt in failures) >= 2}
-        return _after(job, dialed, tuple(phone for phone in usable if phone not in spent))
-    return _after(job, dialed, usable)
-
-
-def _broke(attempt: Attempt) -> bool:
-    return attempt.outcome in (Outcome.PROVIDER_FAILURE, Outcome.UNCLASSIFIED)
-
-
-def _after(job: Job, dialed: str | None, candidates: tuple[str, ...]) -> str | None:
-    """The first candidate after `dialed` in the job's order, going round."""
-    if dialed not in job.phones:
-        return candidates[0] if candidates else None
-    start = job.phones.index(dialed)
-    ring = job.phones[start + 1 :] + job.phones[: start + 1]
-    return next((phone for phone in ring if phone in candidates), None)
 
 
 def _earliest(book: Rulebook, retry: Retry, instant: datetime, asked_for: datetime | None) -> datetime:
@@ -160,7 +116,13 @@ def _earliest(book: Rulebook, retry: Retry, instant: datetime, asked_for: dateti
 
 
 def _when(
-    job: Job, book: Rulebook, history: list[Attempt], earliest: datetime, instant: datetime, exact: bool
+    job: Job,
+    book: Rulebook,
+    history: list[Attempt],
+    number: str,
+    earliest: datetime,
+    instant: datetime,
+    exact: bool,
 ) -> tuple[datetime, datetime, bool]:
     """From when it is due, when the call can come at the soonest, and whether it waits for a wave (or for
     its turn in a later day's group)."""
@@ -173,7 +135,10 @@ def _when(
         opens = opens_on(cap, counted_days(cap, _calls(history), today, job.account_id), today)
         if opens > today:
             earliest = max(earliest, at(opens, time(0), job.zone))
-    opening = next_opening_everywhere(book.policy, earliest, job.zones(book.policy), job.country) or earliest
+    opening = (
+        next_opening_everywhere(book.policy, earliest, job.zones(book.policy, number), job.country)
+        or earliest
+    )
     batch = book.batch
     if exact:
         return opening, opening, False

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from enum import StrEnum
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,15 +19,32 @@ from speechai.core.breaker import Breaker
 from speechai.core.calendar import at, closed_anywhere, day_bounds, next_opening_everywhere
 from speechai.core.caps import counted_days, opens_on
 from speechai.core.model import Job, Rulebook, Taken
-from speechai.core.states import BatchState, JobReason, JobState
+from speechai.core.states import BatchState, JobReason, JobState, WaitReason
 from speechai.core.zones import local_day
 
-MEANS = {  # what the account lacks → the rule that says so, and its sentence
-    JobReason.ACCOUNT_SUSPENDED: ("account", False, "the account is suspended"),
-    JobReason.NO_CREDIT: ("credit", False, "the balance does not cover one more call"),
-    JobReason.DAILY_BUDGET: ("budget", False, "the budget of the day does not cover one more call"),
+_MEANS = {  # what the account lacks → the rule that says so, and its sentence
+    JobReason.ACCOUNT_SUSPENDED: ("account", "the account is suspended"),
+    JobReason.NO_CREDIT: ("credit", "the balance does not cover one more call"),
+    JobReason.DAILY_BUDGET: ("budget", "the budget of the day does not cover one more call"),
 }
 OPEN_CALL_RECHECK = timedelta(seconds=30)  # when to ask again while another call to the person is open
+
+
+class Then(StrEnum):
+    """What becomes of a job that a rule holds."""
+
+    END = "end"
+    """It fails, with the rule's `reason`: no waiting helps."""
+    LACK = "lack"
+    """Suspended with all of its account's jobs, until the account can pay for a call again."""
+    RECHECK = "recheck"
+    """Suspended: an operator can put it right, so it is looked at again every few minutes."""
+    LEAVE = "leave"
+    """Nothing is written: its own time, or its whole batch's, will come."""
+    SOON = "soon"
+    """Due again in a moment, without waiting for a wave."""
+    WAIT = "wait"
+    """Due again when the rule says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +58,9 @@ class Facts:
     taken: Taken  # on the person's local date, and on the number's
     days_without_answer: frozenset[date]
     has_group_place: bool  # it has, or can have, a place in the batch's group of the day
-    do_not_call: str | None = None  # why nobody may call this person or number, if so
+    number: str | None  # which is dialed next; None where none is left
+    usable: int = 1  # how many numbers may be dialed at all
+    do_not_call: str | None = None  # why nobody may call this person, or any of the numbers left, if so
     registries: Mapping[str, datetime] = field(default_factory=dict)  # when each was last consulted
     lacking: JobReason | None = None  # what the account lacks for one more call
     money_tied_up: bool = False  # calls in flight hold what one more would need
@@ -54,6 +74,8 @@ class RuleResult(NamedTuple):
     detail: str
     source: str
     until: datetime | None = None  # when it would allow (UTC); None with `allowed` False: not by waiting
+    then: Then = Then.WAIT  # what becomes of the job where it forbids
+    reason: JobReason | None = None  # … and why, where that ends or suspends it
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +90,23 @@ class Verdict:
     def allowed(self) -> bool:
         """Whether no rule forbids it."""
         return not self.forbidding
+
+    @property
+    def decisive(self) -> RuleResult:
+        """Of the rules that forbid, the one that says what becomes of the job: what ends it comes before what
+        suspends it, that before what leaves it alone, and that before what only postpones it."""
+        return min(self.forbidding, key=lambda rule: _PRECEDENCE[rule.then])
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Which rules forbid it."""
+        return frozenset(rule.rule for rule in self.forbidding)
+
+
+_PRECEDENCE = {
+    then: place
+    for place, then in enumerate((Then.END, Then.LACK, Then.RECHECK, Then.LEAVE, Then.WAIT, Then.SOON))
+}
 
 
 class _Question(NamedTuple):
@@ -87,7 +126,9 @@ class _Question(NamedTuple):
 
 def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
     """Whether `job` may be called at `instant`, and if not, when it may."""
-    asked = _Question(job, book, facts, instant, local_day(instant, job.zone), job.zones(book.policy))
+    asked = _Question(
+        job, book, facts, instant, local_day(instant, job.zone), job.zones(book.policy, facts.number)
+    )
     rules = (
         _kill_switch(asked),
         _outage(asked),
@@ -96,6 +137,7 @@ def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
         _provider(asked),
         _policy(asked),
         _means(asked),
+        _do_not_call(asked),
         _phone(asked),
         _attempts(asked),
         _days(asked),
@@ -104,7 +146,6 @@ def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
         _one_call_at_a_time(asked),
         _calls_per_day("person_calls_per_day", len(facts.taken.person_places), asked),
         _calls_per_day("number_calls_per_day", len(facts.taken.number_places), asked),
-        _do_not_call(asked),
         *[_registry(registry, asked) for registry in book.policy.registries],
         *([_consent(asked)] if book.policy.consent is not Consent.NONE else []),
         *[_policy_cap(cap, asked) for cap in book.policy.caps],
@@ -130,31 +171,37 @@ def _kill_switch(asked: _Question) -> RuleResult:
     by = asked.facts.stopped_by
     if by is None:
         return RuleResult("kill_switch", True, "not stopped", "operator")
-    return RuleResult("kill_switch", False, f"stopped by {by}", "operator")
+    return RuleResult("kill_switch", False, f"stopped by {by}", "operator", then=Then.LEAVE)
 
 
 def _outage(asked: _Question) -> RuleResult:
     breaker = asked.facts.breaker
     if not breaker.forbids(asked.instant):
         return RuleResult("outage", True, "the provider answers", "breaker")
-    return RuleResult("outage", False, "the provider does not answer", "breaker", breaker.probe_at)
+    detail = "the provider refuses the account" if breaker.refused else "the provider does not answer"
+    return RuleResult("outage", False, detail, "breaker", breaker.probe_at, Then.LEAVE)
 
 
 def _job_state(asked: _Question) -> RuleResult:
     job = asked.job
     detail = f"{job.status} ({job.reason})" if job.reason else f"{job.status}"
-    return RuleResult("job_state", job.status is JobState.PENDING, detail, "design")
+    if job.waiting_for is WaitReason.REVIEW:
+        detail = "a person must say first what became of its last call"
+    waits = job.status is JobState.PENDING and job.waiting_for is not WaitReason.REVIEW
+    return RuleResult("job_state", waits, detail, "design", then=Then.LEAVE)
 
 
 def _batch_state(asked: _Question) -> RuleResult:
     status = asked.book.batch.status
-    return RuleResult("batch_state", status is BatchState.RUNNING, f"the batch is {status}", "operator")
+    allowed = status is BatchState.RUNNING
+    return RuleResult("batch_state", allowed, f"the batch is {status}", "operator", then=Then.LEAVE)
 
 
 def _provider(asked: _Question) -> RuleResult:
     if asked.book.batch.provider == asked.facts.provider:
         return RuleResult("provider", True, "the batch's provider", "design")
-    return RuleResult("provider", False, "the batch was made for another provider", "design")
+    detail = "the batch was made for another provider"
+    return RuleResult("provider", False, detail, "design", then=Then.RECHECK, reason=JobReason.OTHER_PROVIDER)
 
 
 def _policy(asked: _Question) -> RuleResult:
@@ -162,7 +209,9 @@ def _policy(asked: _Question) -> RuleResult:
     if asked.facts.provider_is_local or not policy.simulation_only:
         return RuleResult("policy", True, f"policy {policy.id}", policy.source)
     detail = f"policy {policy.id} is only for a provider on this machine"
-    return RuleResult("policy", False, detail, policy.source)
+    return RuleResult(
+        "policy", False, detail, policy.source, then=Then.RECHECK, reason=JobReason.OTHER_PROVIDER
+    )
 
 
 def _means(asked: _Question) -> RuleResult:
@@ -170,24 +219,38 @@ def _means(asked: _Question) -> RuleResult:
     facts = asked.facts
     if facts.lacking is not None:
         # No instant: a top-up, another budget or a new day of the account ends it, and then jobs resume.
-        return RuleResult(*MEANS[facts.lacking], "account")
+        rule, detail = _MEANS[facts.lacking]
+        return RuleResult(rule, False, detail, "account", then=Then.LACK, reason=facts.lacking)
     if facts.money_tied_up:
         detail = "calls in flight hold the rest of the money"
-        return RuleResult("money_in_flight", False, detail, "account", asked.instant + OPEN_CALL_RECHECK)
+        until = asked.instant + OPEN_CALL_RECHECK
+        return RuleResult("money_in_flight", False, detail, "account", until, Then.LEAVE)
     return RuleResult("account", True, "the account can pay", "account")
 
 
 def _phone(asked: _Question) -> RuleResult:
-    job = asked.job
+    facts = asked.facts
     return RuleResult(
-        "phone", job.next_phone is not None, f"{len(job.usable_phones)} usable numbers", "upload"
+        "phone",
+        facts.number is not None and facts.usable > 0,
+        f"{facts.usable} usable numbers",
+        "upload",
+        then=Then.END,
+        reason=JobReason.NO_PHONES,
     )
 
 
 def _attempts(asked: _Question) -> RuleResult:
     job = asked.job
-    detail = f"{job.attempts} of {job.max_attempts} attempts used"
-    return RuleResult("max_attempts", job.attempts < job.max_attempts, detail, "MAX_ATTEMPTS")
+    detail = f"{job.attempts - job.attempts_before} of {job.max_attempts} attempts used"
+    return RuleResult(
+        "max_attempts",
+        job.attempts_left > 0,
+        detail,
+        "MAX_ATTEMPTS",
+        then=Then.END,
+        reason=JobReason.NO_ANSWER,
+    )
 
 
 def _days(asked: _Question) -> RuleResult:
@@ -195,14 +258,21 @@ def _days(asked: _Question) -> RuleResult:
     over = sum(day < asked.today for day in asked.facts.days_without_answer)
     most = asked.book.limits.days_without_answer
     detail = f"{over} of {most} days without an answer"
-    return RuleResult("days_without_answer", over < most, detail, "MAX_DAYS_WITHOUT_ANSWER")
+    return RuleResult(
+        "days_without_answer",
+        over < most,
+        detail,
+        "MAX_DAYS_WITHOUT_ANSWER",
+        then=Then.END,
+        reason=JobReason.NO_ANSWER,
+    )
 
 
 def _not_before(asked: _Question) -> RuleResult:
     due = asked.job.next_attempt_at
     if due is None or due <= asked.instant:
         return RuleResult("not_before", True, "due", "retry table")
-    return RuleResult("not_before", False, "not due yet", "retry table", due)
+    return RuleResult("not_before", False, "not due yet", "retry table", due, Then.LEAVE)
 
 
 def _window(asked: _Question) -> RuleResult:
@@ -219,7 +289,8 @@ def _one_call_at_a_time(asked: _Question) -> RuleResult:
     if not (taken.person_open or taken.number_open):
         return RuleResult("one_call_at_a_time", True, "no other call is open", "design")
     detail = "another call to this person or number is open"
-    return RuleResult("one_call_at_a_time", False, detail, "design", asked.instant + OPEN_CALL_RECHECK)
+    until = asked.instant + OPEN_CALL_RECHECK
+    return RuleResult("one_call_at_a_time", False, detail, "design", until, Then.SOON)
 
 
 def _calls_per_day(rule: str, used: int, asked: _Question) -> RuleResult:
@@ -233,7 +304,14 @@ def _calls_per_day(rule: str, used: int, asked: _Question) -> RuleResult:
 
 def _do_not_call(asked: _Question) -> RuleResult:
     why = asked.facts.do_not_call
-    return RuleResult("do_not_call", why is None, why or "nobody asked not to be called", "do-not-call list")
+    return RuleResult(
+        "do_not_call",
+        why is None,
+        why or "nobody asked not to be called",
+        "do-not-call list",
+        then=Then.END,
+        reason=JobReason.DO_NOT_CALL,
+    )
 
 
 def _registry(registry: Registry, asked: _Question) -> RuleResult:
@@ -241,11 +319,11 @@ def _registry(registry: Registry, asked: _Question) -> RuleResult:
     if asked.book.batch.use_case is not UseCaseId.MARKETING:
         return RuleResult(rule, True, "only marketing is bound by it", registry.article)
     consulted = asked.facts.registries.get(registry.name)
-    if consulted is None:
-        return RuleResult(rule, False, f"{registry.name} has not been consulted", registry.article)
-    fresh = asked.instant - consulted <= timedelta(days=registry.max_age_days)
-    detail = f"{registry.name} was consulted on {consulted:%Y-%m-%d}"
-    return RuleResult(rule, fresh, detail, registry.article)
+    fresh = consulted is not None and asked.instant - consulted <= timedelta(days=registry.max_age_days)
+    detail = f"{registry.name} has not been consulted"
+    if consulted is not None:
+        detail = f"{registry.name} was consulted on {consulted:%Y-%m-%d}"
+    return RuleResult(rule, fresh, detail, registry.article, then=Then.RECHECK, reason=JobReason.REGISTRY)
 
 
 def _consent(asked: _Question) -> RuleResult:
@@ -255,7 +333,14 @@ def _consent(asked: _Question) -> RuleResult:
     if batch.use_case is not UseCaseId.MARKETING:
         detail = "without consent on record; only marketing waits for it"
         return RuleResult("consent", True, detail, policy.consent_article)
-    return RuleResult("consent", False, f"{policy.consent} consent is not on record", policy.consent_article)
+    return RuleResult(
+        "consent",
+        False,
+        f"{policy.consent} consent is not on record",
+        policy.consent_article,
+        then=Then.RECHECK,
+        reason=JobReason.CONSENT,
+    )
 
 
 def _policy_cap(cap: Cap, asked: _Question) -> RuleResult:

@@ -28,17 +28,23 @@ class JobState(StrEnum):
 JOB_MOVES: dict[JobState, frozenset[JobState]] = {
     JobState.PENDING: frozenset({JobState.IN_PROGRESS, JobState.SUSPENDED, JobState.DONE, JobState.FAILED}),
     JobState.IN_PROGRESS: frozenset({JobState.PENDING, JobState.SUSPENDED, JobState.DONE, JobState.FAILED}),
-    JobState.SUSPENDED: frozenset({JobState.PENDING, JobState.FAILED}),
-    JobState.DONE: frozenset(),  # only a recorded reopening leaves a final state, and that is not a move
+    JobState.SUSPENDED: frozenset({JobState.PENDING, JobState.DONE, JobState.FAILED}),
+    JobState.DONE: frozenset(),
     JobState.FAILED: frozenset(),
 }
 
+JOB_REOPENINGS: dict[JobState, frozenset[JobState]] = {
+    JobState.DONE: frozenset({JobState.PENDING}),
+    JobState.FAILED: frozenset({JobState.PENDING}),
+}
+"""What only a recorded reopening may do (who, why): no message, webhook or sweep, and never after an
+opt-out."""
+
 
 class WaitReason(StrEnum):
-    """What a pending job without a time of its own waits for."""
+    """What a pending job without a time of its own waits for (a draft or paused batch is its batch's
+    state)."""
 
-    DRAFT = "draft"
-    """Its batch has not been started."""
     WAVE = "wave"
     """The next wave of its batch, or its turn in a later day's group."""
     REVIEW = "review"
@@ -102,13 +108,12 @@ class AttemptState(StrEnum):
 
 ATTEMPT_MOVES: dict[AttemptState, frozenset[AttemptState]] = {
     AttemptState.RESERVED: frozenset({AttemptState.DIALING, AttemptState.RELEASED}),
+    # Settled or released only by the answer to its first post: an earlier one may have rung.
     AttemptState.DIALING: frozenset(
         {AttemptState.ONGOING, AttemptState.UNKNOWN, AttemptState.SETTLED, AttemptState.RELEASED}
     ),
-    AttemptState.UNKNOWN: frozenset(
-        {AttemptState.DIALING, AttemptState.ONGOING, AttemptState.SETTLED, AttemptState.NEEDS_REVIEW}
-    ),
-    AttemptState.ONGOING: frozenset({AttemptState.SETTLED, AttemptState.NEEDS_REVIEW, AttemptState.RELEASED}),
+    AttemptState.UNKNOWN: frozenset({AttemptState.DIALING, AttemptState.ONGOING, AttemptState.NEEDS_REVIEW}),
+    AttemptState.ONGOING: frozenset({AttemptState.SETTLED, AttemptState.NEEDS_REVIEW}),
     AttemptState.SETTLED: frozenset(),
     AttemptState.RELEASED: frozenset(),
     AttemptState.NEEDS_REVIEW: frozenset(),
@@ -128,7 +133,7 @@ class BatchState(StrEnum):
     PAUSED = "paused"
     """No new call; calls in flight end normally."""
     COMPLETED = "completed"
-    """Final: every job is final."""
+    """Every job is final. It runs again only when one of its jobs is reopened, on record."""
     CANCELLED = "cancelled"
     """Final: called off by the operator."""
 
@@ -142,7 +147,6 @@ BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
     BatchState.DRAFT: frozenset({BatchState.RUNNING, BatchState.CANCELLED}),
     BatchState.RUNNING: frozenset({BatchState.PAUSED, BatchState.COMPLETED, BatchState.CANCELLED}),
     BatchState.PAUSED: frozenset({BatchState.RUNNING, BatchState.CANCELLED}),
-    # A completed batch runs again only when one of its jobs is reopened by an operator, on record.
     BatchState.COMPLETED: frozenset({BatchState.RUNNING}),
     BatchState.CANCELLED: frozenset(),
 }
@@ -159,3 +163,11 @@ class WaveState(StrEnum):
     """It was not opened within 30 minutes of its time, or a later one took its place."""
     SKIPPED = "skipped"
     """The policy forbids it; the rule is recorded."""
+
+
+WAVE_MOVES: dict[WaveState, frozenset[WaveState]] = {
+    WaveState.OPEN: frozenset({WaveState.RUN, WaveState.MISSED}),
+    WaveState.RUN: frozenset(),
+    WaveState.MISSED: frozenset(),
+    WaveState.SKIPPED: frozenset(),
+}

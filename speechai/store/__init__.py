@@ -22,6 +22,7 @@ from speechai.store.payments import PaymentRepository
 from speechai.store.persons import PersonRepository
 from speechai.store.standing import StandingRepository
 from speechai.store.stops import StopRepository
+from speechai.store.sweeps import SweepRepository
 from speechai.store.uploads import UploadRepository
 
 StoreError = PyMongoError
@@ -43,6 +44,7 @@ class Store:
     pacing: PacingRepository
     breakers: BreakerRepository
     stops: StopRepository
+    sweeps: SweepRepository
     do_not_call: DoNotCallRepository
     accounts: AccountRepository
     funds: FundsRepository
@@ -78,6 +80,7 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         pacing=PacingRepository(db),
         breakers=BreakerRepository(db),
         stops=StopRepository(db),
+        sweeps=SweepRepository(db),
         do_not_call=DoNotCallRepository(db),
         accounts=AccountRepository(db),
         funds=FundsRepository(db),

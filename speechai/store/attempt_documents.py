@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from speechai.catalog.use_cases import UseCaseId
 from speechai.core.caps import PastCall
-from speechai.core.model import Attempt, Taken
+from speechai.core.model import Attempt, Batch, Job, Taken
 from speechai.core.outcomes import CONVERSATIONS, Outcome
 from speechai.core.states import AttemptState
+from speechai.core.zones import local_day
 from speechai.store.database import SCHEMA_VERSION, Document, day_of, decimal_of, money
 
 
@@ -29,65 +30,80 @@ class LookAgainError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Whose day is asked about: a person and a number, each on its own local date."""
+    """Whose day is asked about: a person on its local date, and its numbers (by their keys) on theirs."""
 
     person_id: str
     person_day: date
-    number: str  # its key
-    number_day: date
+    numbers: Mapping[str, date]
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """The number that is dialed, and how its calls are counted."""
+
+    number: str  # E.164
+    key: str  # under which its calls are counted: apart, for an isolated account
+    day: date  # the local date on which this call counts for it
 
 
 @dataclass(frozen=True, slots=True)
 class Reservation:
-    """What an attempt is reserved with."""
+    """What an attempt is reserved with: for whom, on which line, by which verdict, under whose lease."""
 
     attempt_id: str
-    job_id: str
-    batch_id: str
-    account_id: str
-    person_id: str
-    to_number: str
+    job: Job
+    batch: Batch
+    line: Line
     from_number: str
-    person_day: date
-    number_day: date
-    number_key: str  # under which the number's calls are counted: apart, for an isolated account
-    calls_per_day: int
-    provider: str
     taken: Taken
-    use_case: str
-    owed: Document | None
+    calls_per_day: int
     is_metered: bool
+    provider: str
     verdict: Document
     worker: str
     instant: datetime
     lease_seconds: float
 
 
-def taken_from(
-    wanted: Wanted, of_person: Sequence[Document], of_number: Sequence[Document], look_back_days: int
-) -> Taken:
-    person_day, number_day = wanted.person_day.isoformat(), wanted.number_day.isoformat()
-    since = (wanted.person_day - timedelta(days=look_back_days - 1)).isoformat()
-    rang = {
-        row["_id"]: row
-        for row in (*of_person, *of_number)
-        if "person_place" in row and row["person_day"] >= since
-    }
-    return Taken(
-        person_places=frozenset(
-            row["person_place"]
-            for row in of_person
-            if row["person_day"] == person_day and "person_place" in row
-        ),
-        number_places=frozenset(
-            row["number_place"]
-            for row in of_number
-            if row["number_day"] == number_day and "number_place" in row
-        ),
-        person_open=any("open_person" in row for row in of_person),
-        number_open=any("open_number" in row for row in of_number),
-        calls=tuple(_past_call(row, wanted.person_id, wanted.number) for row in rang.values()),
-    )
+@dataclass(frozen=True, slots=True)
+class Around:
+    """The calls around a person and its numbers, as they were read."""
+
+    wanted: Wanted
+    of_person: Sequence[Document]
+    of_number: Mapping[str, Sequence[Document]]  # by key; other people's too
+    look_back_days: int
+
+    def struck(self, account_id: str) -> frozenset[str]:
+        """The numbers that some call of the account found not to be this person's, or to be none."""
+        return frozenset(
+            row["to_number"]
+            for row in self.of_person
+            if row.get("strikes") and row["account_id"] == account_id
+        )
+
+    def taken(self, number_key: str) -> Taken:
+        """What of the person's day, and of that number's, is taken, and whether a call to either is open."""
+        wanted, of_number = self.wanted, self.of_number.get(number_key, ())
+        since = (wanted.person_day - timedelta(days=self.look_back_days - 1)).isoformat()
+        rang = {
+            row["_id"]: row
+            for row in (*self.of_person, *of_number)
+            if "person_place" in row and row["person_day"] >= since
+        }
+        number_day = wanted.numbers.get(number_key, wanted.person_day)
+        return Taken(
+            person_places=_places("person", self.of_person, wanted.person_day),
+            number_places=_places("number", of_number, number_day),
+            person_open=any("open_person" in row for row in self.of_person),
+            number_open=any("open_number" in row for row in of_number),
+            calls=tuple(_past_call(row, wanted.person_id, number_key) for row in rang.values()),
+        )
+
+
+def _places(of: str, rows: Sequence[Document], day: date) -> frozenset[int]:
+    text = day.isoformat()
+    return frozenset(row[f"{of}_place"] for row in rows if row[f"{of}_day"] == text and f"{of}_place" in row)
 
 
 def _past_call(row: Document, person_id: str, number: str) -> PastCall:
@@ -112,35 +128,38 @@ def free_place(of: str, taken: frozenset[int], calls_per_day: int) -> int:
 
 
 def reserved_document(wanted: Reservation, person_place: int, number_place: int) -> Document:
+    job, line = wanted.job, wanted.line
     return {
         "_id": wanted.attempt_id,
         "attempt_id": wanted.attempt_id,
         "schema_version": SCHEMA_VERSION,
-        "job_id": wanted.job_id,
-        "batch_id": wanted.batch_id,
-        "account_id": wanted.account_id,
-        "person_id": wanted.person_id,
-        "to_number": wanted.to_number,
-        "number_key": wanted.number_key,
+        "job_id": job.id,
+        "batch_id": job.batch_id,
+        "account_id": job.account_id,
+        "person_id": job.person_id,
+        "to_number": line.number,
+        "number_key": line.key,
         "from_number": wanted.from_number,
         "provider": wanted.provider,
-        "person_day": wanted.person_day.isoformat(),
-        "number_day": wanted.number_day.isoformat(),
+        "person_day": local_day(wanted.instant, job.zone).isoformat(),
+        "number_day": line.day.isoformat(),
         "person_place": person_place,
         "number_place": number_place,
-        "open_person": wanted.person_id,
-        "open_number": wanted.number_key,
+        "open_person": job.person_id,
+        "open_number": line.key,
         "uses_place": True,
         "status": AttemptState.RESERVED.value,
         "history": [{"at": wanted.instant, "status": AttemptState.RESERVED.value}],
         "verdict": wanted.verdict,
-        "use_case": wanted.use_case,
-        "owed": wanted.owed,
+        "use_case": wanted.batch.use_case.value,
+        # what the person owes as the call is placed: what a promise made on it is checked against
+        "owed": {"total_minor": job.debt.total_minor, "currency": job.debt.currency} if job.debt else None,
         "is_metered": wanted.is_metered,
         "unlinked": True,  # no link in the chain of evidence yet
         "worker_id": wanted.worker,
         "reserved_at": wanted.instant,
         "posted_at": None,
+        "posts": 0,
         "call_id": None,
         "outcome": None,
         "cost_cents": money(Decimal(0)),
@@ -185,4 +204,6 @@ def attempt_from(document: Document) -> Attempt:
         currency=(document.get("owed") or {}).get("currency"),
         details_due=document.get("details_due"),
         is_metered=document.get("is_metered", False),
+        posts=document.get("posts", 0),
+        refined_at=(document.get("refined") or {}).get("at"),
     )

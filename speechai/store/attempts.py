@@ -8,25 +8,25 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
-from speechai.core.model import Attempt, Taken
+from speechai.core.model import Attempt
 from speechai.core.outcomes import Outcome
 from speechai.core.states import ATTEMPT_MOVES, OPEN_ATTEMPTS, AttemptState
 from speechai.store.attempt_documents import (
     AlreadyOpenError,
+    Around,
     LookAgainError,
     Reservation,
     Wanted,
     attempt_from,
     free_place,
     reserved_document,
-    taken_from,
 )
 from speechai.store.database import (
     Db,
@@ -36,6 +36,7 @@ from speechai.store.database import (
     plus_seconds,
     sealed_later,
 )
+from speechai.store.moves import moving_to
 
 _TAKEN_FIELDS = (
     "account_id",
@@ -49,9 +50,11 @@ _TAKEN_FIELDS = (
     "person_id",
     "person_place",
     "reserved_at",
+    "strikes",
     "to_number",
 )
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
+_FIRST_POST: Document = {"posts": {"$lte": 1}}  # no earlier request of it may have rung
 
 
 class AttemptRepository:
@@ -88,26 +91,18 @@ class AttemptRepository:
                 raise AlreadyOpenError from error
             raise LookAgainError from error
 
-    def taken(
-        self, person_id: str, person_day: date, number: str, number_day: date, *, look_back_days: int = 1
-    ) -> Taken:
-        """What of the person's and of the number's day is taken, and whether a call to either is open.
+    def around(self, wanted: Sequence[Wanted], *, look_back_days: int = 1) -> list[Around]:
+        """What is taken of many people's and their numbers' days, and which numbers are struck, in one read.
 
-        `number` is its key: the number itself, or its name within an isolated account. With
-        `look_back_days`, the calls of that many dates too, today included.
+        With `look_back_days`, the calls of that many dates, today included.
         """
-        wanted = Wanted(person_id, person_day, number, number_day)
-        return self.taken_of([wanted], look_back_days=look_back_days)[0]
-
-    def taken_of(self, wanted: Sequence[Wanted], *, look_back_days: int = 1) -> list[Taken]:
-        """The same for many people at once, in one read."""
         if not wanted:
             return []
         back = timedelta(days=look_back_days - 1)
         people = [one.person_id for one in wanted]
-        numbers = [one.number for one in wanted]
+        keys = sorted({key for one in wanted for key in one.numbers})
         person_since = min(one.person_day for one in wanted) - back
-        number_since = min(one.number_day for one in wanted) - back
+        number_since = min((day for one in wanted for day in one.numbers.values()), default=person_since)
         found = self._attempts.find(
             {
                 "$or": [
@@ -117,12 +112,13 @@ class AttemptRepository:
                         "person_place": {"$exists": True},
                     },
                     {
-                        "number_key": {"$in": numbers},
-                        "number_day": {"$gte": number_since.isoformat()},
+                        "number_key": {"$in": keys},
+                        "number_day": {"$gte": (number_since - back).isoformat()},
                         "number_place": {"$exists": True},
                     },
                     {"open_person": {"$in": people}},
-                    {"open_number": {"$in": numbers}},
+                    {"open_number": {"$in": keys}},
+                    {"person_id": {"$in": people}, "strikes": True},
                 ]
             },
             dict.fromkeys(_TAKEN_FIELDS, 1),
@@ -132,10 +128,7 @@ class AttemptRepository:
         for row in found:
             of_person[row["person_id"]].append(row)
             of_number[row["number_key"]].append(row)
-        return [
-            taken_from(one, of_person.get(one.person_id, ()), of_number.get(one.number, ()), look_back_days)
-            for one in wanted
-        ]
+        return [Around(one, of_person[one.person_id], of_number, look_back_days) for one in wanted]
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -165,21 +158,20 @@ class AttemptRepository:
         """Every attempt of the job as stored, oldest first."""
         return list(self._attempts.find({"job_id": job_id}).sort("reserved_at", ASCENDING))
 
-    def expired(self, state: AttemptState, limit: int = 500) -> list[Attempt]:
+    def expired(self, state: AttemptState, but: Sequence[str] = (), limit: int = 500) -> list[Attempt]:
         """Attempts in an open state whose lease has ended, by the database's clock; the longest ago first."""
-        found = self._attempts.find(
-            {"status": state.value, "$expr": {"$lt": ["$lease_until", "$$NOW"]}}
-        ).sort("lease_until", ASCENDING)
+        ended = {"$expr": {"$lt": ["$lease_until", "$$NOW"]}, "_id": {"$nin": list(but)}}
+        found = self._attempts.find({"status": state.value, **ended}).sort("lease_until", ASCENDING)
         return [attempt_from(document) for document in found.limit(limit)]
 
     def live_count(self) -> int:
         """How many calls of all batches are not over."""
         return self._attempts.count_documents({"status": {"$in": _OPEN}, "ended_at": None})
 
-    def in_state(self, state: AttemptState, limit: int = 500) -> list[Attempt]:
-        """Attempts in an open state, oldest first."""
-        found = self._attempts.find({"status": state.value}).sort("reserved_at", ASCENDING).limit(limit)
-        return [attempt_from(document) for document in found]
+    def in_state(self, state: AttemptState, but: Sequence[str] = (), limit: int = 500) -> list[Attempt]:
+        """Attempts in an open state, those whose lease ends first."""
+        found = self._attempts.find({"status": state.value, "_id": {"$nin": list(but)}})
+        return [attempt_from(row) for row in found.sort("lease_until", ASCENDING).limit(limit)]
 
     def open_ids(self, attempt_ids: Iterable[str]) -> set[str]:
         """Which of these attempts are open and have not ended: the rightful owners of slots."""
@@ -230,24 +222,30 @@ class AttemptRepository:
 
     def begin_dialing(self, attempt_id: str, instant: datetime, lease_seconds: float) -> bool:
         """reserved → dialing: from here on it may ring."""
+        changes = {"posted_at": instant, "last_posted_at": instant, "posts": 1}
         return self._move(
             attempt_id,
             AttemptState.DIALING,
             instant,
-            {"posted_at": instant, "last_posted_at": instant},
-            lease_seconds=lease_seconds,
+            changes,
             only_from=AttemptState.RESERVED,
+            lease_seconds=lease_seconds,
         )
 
-    def dial_again(self, attempt_id: str, instant: datetime, lease_seconds: float) -> bool:
-        """unknown → dialing: the same request again, under the same key."""
+    def dial_again(self, before: Attempt, instant: datetime, lease_seconds: float) -> bool:
+        """unknown → dialing: the same request again, under the same key.
+
+        Guarded by what was read: of two that looked for it side by side only one posts, however the other's
+        post ended meanwhile.
+        """
         return self._move(
-            attempt_id,
+            before.id,
             AttemptState.DIALING,
             instant,
-            {"last_posted_at": instant, "looks": 0},
-            lease_seconds=lease_seconds,
+            {"last_posted_at": instant, "looks": 0, "posts": before.posts + 1},
             only_from=AttemptState.UNKNOWN,
+            guard={"posts": before.posts, "last_posted_at": before.last_posted_at},
+            lease_seconds=lease_seconds,
         )
 
     def placed(
@@ -274,39 +272,55 @@ class AttemptRepository:
             {"_id": attempt_id, "status": AttemptState.UNKNOWN.value}, {"$set": {"last_posted_at": instant}}
         )
 
-    def searched(self, attempt_id: str, instant: datetime) -> None:
-        """Count one more look for an unknown attempt at the provider."""
+    def searched(self, attempt_id: str, instant: datetime, *, answered: bool, lease_seconds: float) -> None:
+        """An unknown attempt was looked for: counted where the provider answered. Its lease runs from now."""
+        looked: Document = {"lease_until": plus_seconds(lease_seconds)}
+        if answered:
+            looked |= {"looks": {"$add": ["$looks", 1]}, "looked_at": instant}
         self._attempts.update_one(
-            {"_id": attempt_id, "status": AttemptState.UNKNOWN.value},
-            {"$inc": {"looks": 1}, "$set": {"looked_at": instant}},
+            {"_id": attempt_id, "status": AttemptState.UNKNOWN.value}, [{"$set": looked}]
         )
 
     def release(self, attempt_id: str, why: str, instant: datetime) -> bool:
-        """Give an attempt back: nothing rang, its places are free again."""
+        """Give an attempt back: nothing rang, its places are free again.
+
+        Only before its request was sent, or by the answer to its first post: an earlier one may have rung.
+        """
+        changes = {"uses_place": False, "released_because": why}
+        return self._move(attempt_id, AttemptState.RELEASED, instant, changes, guard=_FIRST_POST)
+
+    def refuse(self, attempt_id: str, outcome: Outcome, refusal: Document, instant: datetime) -> bool:
+        """dialing → settled: the provider refused the first post, so nothing rang and no place is used."""
+        changes = {
+            "outcome": outcome.value,
+            "uses_place": False,
+            "settled_at": instant,
+            "details_due": None,
+            "call": {"refused": refusal},
+        }
         return self._move(
             attempt_id,
-            AttemptState.RELEASED,
+            AttemptState.SETTLED,
             instant,
-            {"uses_place": False, "released_because": why},
-            give_back_places=True,
+            changes,
+            only_from=AttemptState.DIALING,
+            guard=_FIRST_POST,
         )
 
     def settle(
         self,
-        attempt_id: str,
+        before: Attempt,
         outcome: Outcome,
         *,
         rang: bool,
         cost_cents: Decimal,
         instant: datetime,
-        call: Document | None = None,
-        revision: int | None = None,
-        details_due: datetime | None = None,
+        details_due: datetime | None,
     ) -> bool:
-        """→ settled, once. A dial that rang nothing gives its places back.
+        """ongoing → settled, once, if no other answer came in since `before` was read.
 
-        With `revision`, only if no other answer came in since that one was read. `call` replaces what is
-        known of the call. `details_due`: when to ask for the cost or analysis that is still missing.
+        A dial that rang nothing gives its places back. `details_due`: when to ask for the cost or analysis
+        that is still missing.
         """
         changes: Document = {
             "details_due": details_due,
@@ -315,25 +329,51 @@ class AttemptRepository:
             "cost_cents": money(cost_cents),
             "settled_at": instant,
         }
-        if call is not None:
-            changes |= {"call": call}
-            if call.get("call_id"):
-                changes |= {"call_id": call["call_id"]}
         return self._move(
-            attempt_id,
+            before.id,
             AttemptState.SETTLED,
             instant,
             changes,
-            give_back_places=not rang,
-            ended=True,
-            revision=revision,
+            only_from=AttemptState.ONGOING,
+            guard={"revision": before.revision},
             sealed_later=True,
         )
 
     def needs_review(self, attempt_id: str, instant: datetime) -> bool:
         """→ needs_review: counted as a ring, for a person to look at."""
         changes = {"outcome": Outcome.NEEDS_REVIEW.value, "settled_at": instant}
-        return self._move(attempt_id, AttemptState.NEEDS_REVIEW, instant, changes, ended=True)
+        return self._move(attempt_id, AttemptState.NEEDS_REVIEW, instant, changes)
+
+    def _move(
+        self,
+        attempt_id: str,
+        target: AttemptState,
+        instant: datetime,
+        changes: Document,
+        *,
+        only_from: AttemptState | None = None,
+        guard: Document | None = None,
+        lease_seconds: float | None = None,
+        sealed_later: bool = False,
+    ) -> bool:
+        sources = None if only_from is None else [only_from]
+        fields: dict[str, Any] = {name: {"$literal": value} for name, value in changes.items()}
+        fields["status"] = target.value
+        fields["history"] = {"$concatArrays": ["$history", [{"at": instant, "status": target.value}]]}
+        if lease_seconds is not None:
+            fields["lease_until"] = plus_seconds(lease_seconds)
+        gone: list[str] = []
+        if changes.get("uses_place") is False:
+            gone += ["person_place", "number_place"]
+        if target.is_final:
+            gone += ["open_person", "open_number"]
+            fields["ended_at"] = {"$ifNull": ["$ended_at", instant]}
+        stages: list[Document] = [{"$set": fields}, *([{"$unset": gone}] if gone else [])]
+        wanted = {"_id": attempt_id, **moving_to(ATTEMPT_MOVES, target, sources), **(guard or {})}
+        attempts = self._sealed_later if sealed_later else self._attempts
+        return attempts.update_one(wanted, stages).modified_count == 1
+
+    # -- what the provider tells ----------------------------------------------------------------
 
     def observe(
         self, before: Attempt, call: Document, instant: datetime, *, ended: bool, lease_seconds: float
@@ -362,22 +402,51 @@ class AttemptRepository:
         cost_cents: Decimal,
         instant: datetime,
         details_due: datetime | None,
+        refined: Outcome | None,
     ) -> bool:
-        """A final attempt's later analysis or cost: kept, without reopening it. False as in `observe`."""
-        changes = {
+        """A final attempt's later analysis or cost: kept, without reopening it. False as in `observe`.
+
+        `refined`: what it came to after all; that changes once, on record. Until `applied` says so, what the
+        news mean for the person, the money and the job is still to be done.
+        """
+        changes: Document = {
             "call": call,
             "cost_cents": money(cost_cents),
             "amended_at": instant,
             "details_due": details_due,
             "revision": before.revision + 1,
         }
+        if call != before.call:
+            changes["unapplied"] = True
+        if refined is not None:
+            was = before.outcome.value if before.outcome else None
+            changes |= {"outcome": refined.value, "refined": {"at": instant, "from": was}}
         wanted = {"_id": before.id, "status": before.status.value, "revision": before.revision}
         return self._attempts.update_one(wanted, {"$set": changes}).matched_count == 1
 
-    def awaiting_details(self, instant: datetime, limit: int = 200) -> list[Attempt]:
+    def applied(self, attempt_id: str, revision: int) -> None:
+        """What the news up to `revision` mean was done."""
+        self._attempts.update_one(
+            {"_id": attempt_id, "unapplied": True, "revision": revision}, {"$unset": {"unapplied": ""}}
+        )
+
+    def unapplied(self, but: Sequence[str] = (), limit: int = 500) -> list[Attempt]:
+        """Final attempts of whose later news not everything was done yet."""
+        found = self._attempts.find({"unapplied": True, "_id": {"$nin": list(but)}})
+        return [attempt_from(row) for row in found.sort("reserved_at", ASCENDING).limit(limit)]
+
+    def strike(self, attempt_id: str) -> None:
+        """The number that was dialed is not this person's, or is none: no batch of the account dials it."""
+        self._attempts.update_one({"_id": attempt_id}, {"$set": {"strikes": True}})
+
+    def awaiting_details(self, instant: datetime, but: Sequence[str] = (), limit: int = 200) -> list[Attempt]:
         """Settled attempts whose missing cost or analysis should be asked for by now."""
-        found = self._attempts.find({"details_due": {"$lte": instant}})
+        # The type repeats the index's own condition: without it the plan reads the collection.
+        due = {"details_due": {"$lte": instant, "$type": "date"}, "_id": {"$nin": list(but)}}
+        found = self._attempts.find(due)
         return [attempt_from(row) for row in found.sort("details_due", ASCENDING).limit(limit)]
+
+    # -- leases ---------------------------------------------------------------------------------
 
     def extend_lease(self, attempt_id: str, seconds: float) -> None:
         """Its owner is alive: the lease runs from now."""
@@ -404,39 +473,3 @@ class AttemptRepository:
     def stop_requested(self, attempt_id: str, instant: datetime) -> None:
         """Note that the provider was asked to end the call, by the watchdog or by an operator."""
         self._attempts.update_one({"_id": attempt_id}, {"$set": {"stop_requested_at": instant}})
-
-    def _move(
-        self,
-        attempt_id: str,
-        target: AttemptState,
-        instant: datetime,
-        changes: Document,
-        *,
-        lease_seconds: float | None = None,
-        give_back_places: bool = False,
-        ended: bool = False,
-        only_from: AttemptState | None = None,
-        revision: int | None = None,
-        sealed_later: bool = False,
-    ) -> bool:
-        sources = [state.value for state, moves in ATTEMPT_MOVES.items() if target in moves]
-        if only_from is not None:
-            sources = [only_from.value]
-        fields: dict[str, Any] = {name: {"$literal": value} for name, value in changes.items()}
-        fields["status"] = target.value
-        fields["history"] = {"$concatArrays": ["$history", [{"at": instant, "status": target.value}]]}
-        if lease_seconds is not None:
-            fields["lease_until"] = plus_seconds(lease_seconds)
-        if ended:
-            fields["ended_at"] = {"$ifNull": ["$ended_at", instant]}
-        stages: list[Document] = [{"$set": fields}]
-        gone = ["person_place", "number_place"] if give_back_places else []
-        if not ATTEMPT_MOVES[target]:
-            gone += ["open_person", "open_number"]
-        if gone:
-            stages.append({"$unset": gone})
-        wanted: Document = {"_id": attempt_id, "status": {"$in": sources}}
-        if revision is not None:
-            wanted["revision"] = revision
-        attempts = self._sealed_later if sealed_later else self._attempts
-        return attempts.update_one(wanted, stages).modified_count == 1

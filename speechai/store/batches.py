@@ -13,8 +13,12 @@ from pymongo.errors import DuplicateKeyError
 from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import Batch
-from speechai.core.states import BATCH_MOVES, BatchState
+from speechai.core.states import BATCH_MOVES, WAVE_MOVES, BatchState, WaveState
 from speechai.store.database import SCHEMA_VERSION, Db, Document, sealed_later
+from speechai.store.moves import moving_to
+
+_TRIES = 3  # at a batch that completes, or runs again, just then
+_NONE_REOPENING: Document = {"reopening.0": {"$exists": False}}
 
 
 class BatchRepository:
@@ -82,16 +86,54 @@ class BatchRepository:
         found = self._batches.find({"account_id": account_id, "status": {"$nin": over}})
         return [batch_from(row) for row in found]
 
-    def move(self, batch_id: str, target: BatchState, changes: Document) -> bool:
+    def move(
+        self, batch_id: str, target: BatchState, changes: Document, *, guard: Document | None = None
+    ) -> bool:
         """Move the batch, guarded by the table of moves. False where that move is not allowed."""
-        sources = [state.value for state, moves in BATCH_MOVES.items() if target in moves]
-        return (
-            self._batches.update_one(
-                {"_id": batch_id, "status": {"$in": sources}},
-                {"$set": {**changes, "status": target.value}},
-            ).modified_count
-            == 1
+        wanted = {"_id": batch_id, **moving_to(BATCH_MOVES, target), **(guard or {})}
+        fields = {"$set": {**changes, "status": target.value}}
+        return self._batches.update_one(wanted, fields).modified_count == 1
+
+    def complete(self, batch_id: str, instant: datetime) -> bool:
+        """running → completed. Not while one of its jobs is being reopened."""
+        return self.move(batch_id, BatchState.COMPLETED, {"completed_at": instant}, guard=_NONE_REOPENING)
+
+    def begin_reopening(self, batch_id: str, job_id: str, instant: datetime) -> bool:
+        """Put on record that a job is being reopened: until `end_reopening` the batch does not close.
+
+        A completed batch runs again. False where it is cancelled, or not there.
+        """
+        record = {"$push": {"reopening": {"job_id": job_id, "at": instant}}}
+        closed = [BatchState.COMPLETED.value, BatchState.CANCELLED.value]
+        again = [BatchState.COMPLETED]
+        for _ in range(_TRIES):
+            if self._batches.update_one({"_id": batch_id, "status": {"$nin": closed}}, record).modified_count:
+                return True
+            runs = {"$set": {"status": BatchState.RUNNING.value, "active_since": instant}, **record}
+            wanted = {"_id": batch_id, **moving_to(BATCH_MOVES, BatchState.RUNNING, again)}
+            if self._batches.update_one(wanted, runs).modified_count:
+                return True
+        return False
+
+    def end_reopening(self, batch_id: str, job_id: str) -> None:
+        """The job was reopened, or could not be."""
+        self._batches.update_one({"_id": batch_id}, {"$pull": {"reopening": {"job_id": job_id}}})
+
+    def reopening(self) -> list[tuple[str, str, datetime]]:
+        """(batch, job, since) of every reopening under way, and of those that a crash cut off."""
+        found = self._batches.find({"reopening.0": {"$exists": True}}, {"reopening": 1})
+        return [(row["_id"], one["job_id"], one["at"]) for row in found for one in row["reopening"]]
+
+    def ending(self) -> list[str]:
+        """Cancelled batches some of whose jobs may not have ended yet."""
+        return [row["_id"] for row in self._batches.find({"ending": True}, {"_id": 1})]
+
+    def ended(self, batch_id: str) -> bool:
+        """Every job of a cancelled batch is final, and none is being reopened."""
+        done = self._batches.update_one(
+            {"_id": batch_id, "ending": True, **_NONE_REOPENING}, {"$unset": {"ending": ""}}
         )
+        return done.modified_count == 1
 
     def finish_upload(self, batch_id: str, changes: Document) -> None:
         """Write the counts of a finished upload."""
@@ -209,7 +251,7 @@ class WaveRepository:
     def __init__(self, db: Db) -> None:
         self._waves = db["waves"]
 
-    def record(self, batch_id: str, day: date, slot: str, status: str, details: dict[str, Any]) -> bool:
+    def record(self, batch_id: str, day: date, slot: str, status: WaveState, details: dict[str, Any]) -> bool:
         """Make the wave's document. False where it exists: somebody else opened it, or it was missed."""
         try:
             self._waves.insert_one(
@@ -219,7 +261,7 @@ class WaveRepository:
                     "batch_id": batch_id,
                     "day": day.isoformat(),
                     "slot": slot,
-                    "status": status,
+                    "status": status.value,
                     **details,
                 }
             )
@@ -231,13 +273,15 @@ class WaveRepository:
         """The wave, or None."""
         return self._waves.find_one({"_id": f"{batch_id}|{day.isoformat()}|{slot}"})
 
-    def update(self, batch_id: str, day: date, slot: str, changes: dict[str, Any]) -> None:
-        """Write what became of it."""
-        self._waves.update_one({"_id": f"{batch_id}|{day.isoformat()}|{slot}"}, {"$set": changes})
+    def move(self, batch_id: str, day: date, slot: str, target: WaveState, changes: dict[str, Any]) -> bool:
+        """Write what became of an open wave. False where somebody else wrote it."""
+        wanted = {"_id": f"{batch_id}|{day.isoformat()}|{slot}", **moving_to(WAVE_MOVES, target)}
+        fields = {"$set": {**changes, "status": target.value}}
+        return self._waves.update_one(wanted, fields).modified_count == 1
 
     def unfinished(self) -> list[Document]:
-        """Waves that were begun and whose people were not released: a crash came between."""
-        return list(self._waves.find({"status": "open"}))
+        """Waves that were begun and whose people were not all released: a crash came between."""
+        return list(self._waves.find({"status": WaveState.OPEN.value}))
 
     def of_batch(self, batch_id: str, limit: int = 30) -> list[Document]:
         """The batch's waves, newest first."""

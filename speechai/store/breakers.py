@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from speechai.core.breaker import CLOSED, Breaker
@@ -36,9 +37,16 @@ class BreakerRepository:
 
     def failed(self, account_id: str, instant: datetime, error: str, *, probe: bool = False) -> Breaker:
         """Count a failure, `probe` where the breaker was open already. Returns the breaker as it is now."""
+        return self._after(account_id, lambda breaker: breaker.failed(instant, error, probe=probe))
+
+    def refused(self, account_id: str, instant: datetime, error: str, *, probe: bool = False) -> Breaker:
+        """The provider refuses the account. Returns the breaker as it is now."""
+        return self._after(account_id, lambda breaker: breaker.refused_at(instant, error, probe=probe))
+
+    def _after(self, account_id: str, step: Callable[[Breaker], Breaker]) -> Breaker:
         for _ in range(_TRIES):
             before = self._breakers.find_one({"_id": account_id})
-            after = breaker_from(before).failed(instant, error, probe=probe)
+            after = step(breaker_from(before))
             if after == breaker_from(before):
                 return after
             fields = {
@@ -46,11 +54,12 @@ class BreakerRepository:
                 "opened_at": after.opened_at,
                 "probe_at": after.probe_at,
                 "last_error": after.last_error,
+                "refused": after.refused,
             }
             if before is None:
                 self._breakers.update_one({"_id": account_id}, {"$setOnInsert": fields}, upsert=True)
                 return after
-            guard = {"_id": account_id, "failures": before["failures"]}
+            guard = {"_id": account_id, "failures": before["failures"], "probe_at": before["probe_at"]}
             if self._breakers.update_one(guard, {"$set": fields}).matched_count:
                 return after
         return self.get(account_id)  # so many others failed meanwhile that one more says nothing
@@ -70,4 +79,5 @@ def breaker_from(document: Document | None) -> Breaker:
         opened_at=document["opened_at"],
         probe_at=document["probe_at"],
         last_error=document["last_error"],
+        refused=document["refused"],
     )

@@ -74,14 +74,23 @@ class GroupRepository:
             _EARLIEST_FIRST,
         )
 
-    def recruit_new(self, batch_id: str, day: date) -> bool:
-        """Give the file's next person whom nobody has called a place; False where nobody is left."""
+    def recruit_new(self, batch_id: str, day: date, instant: datetime) -> bool:
+        """Give the file's next person whom nobody has called a place, due from `instant` on; False where
+        nobody is left."""
         wanted = {"waiting_for": WaitReason.WAVE.value, "group_date": None}
-        return self._recruit(batch_id, day, wanted, [("seq", ASCENDING)])
+        due = {"waiting_for": None, "next_attempt_at": instant}
+        return self._recruit(batch_id, day, wanted, [("seq", ASCENDING)], due)
 
-    def _recruit(self, batch_id: str, day: date, wanted: Document, order: list[tuple[str, int]]) -> bool:
+    def _recruit(
+        self,
+        batch_id: str,
+        day: date,
+        wanted: Document,
+        order: list[tuple[str, int]],
+        changes: Document | None = None,
+    ) -> bool:
         waiting = {"batch_id": batch_id, "status": JobState.PENDING.value, **wanted}
-        changes = {"$set": {"group_date": day.isoformat()}}
+        changes = {"$set": {"group_date": day.isoformat(), **(changes or {})}}
         return self._jobs.find_one_and_update(waiting, changes, sort=order) is not None
 
     def note_place(self, job_id: str, day: date) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from speechai.core.states import OPEN_ATTEMPTS, JobState, WaitReason
+from speechai.core.states import OPEN_ATTEMPTS, JobState, WaitReason, WaveState
 from speechai.store.database import LONG_AGO, Db
 
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
@@ -109,6 +109,12 @@ def attempt_indexes() -> list[IndexModel]:
             name="details",
             partialFilterExpression={"details_due": {"$type": "date"}},
         ),
+        # numbers that are not a person's: few of any number of calls
+        IndexModel([("person_id", ASCENDING)], name="strikes", partialFilterExpression={"strikes": True}),
+        # calls of which something became known late that is not obeyed yet
+        IndexModel(
+            [("reserved_at", ASCENDING)], name="unapplied", partialFilterExpression={"unapplied": True}
+        ),
         # what the chain of evidence has no link for yet: the calls of the last half minute
         IndexModel([("reserved_at", ASCENDING)], name="unlinked", partialFilterExpression={"unlinked": True}),
         IndexModel([("person_id", ASCENDING), ("reserved_at", ASCENDING)], name="person"),
@@ -130,12 +136,24 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         "batches": [
             IndexModel([("account_id", ASCENDING), ("created_at", DESCENDING)], name="account"),
             IndexModel([("status", ASCENDING)], name="status"),
+            # what a crash may have cut off: cancelled batches with jobs left, jobs being reopened
+            IndexModel([("ending", ASCENDING)], name="ending", partialFilterExpression={"ending": True}),
+            IndexModel(
+                [("reopening.at", ASCENDING)],
+                name="reopening",
+                partialFilterExpression={"reopening.0": {"$exists": True}},
+            ),
             IndexModel([("account_id", ASCENDING), ("file.sha256", ASCENDING)], name="file"),
         ],
         "waves": [
             IndexModel(
                 [("batch_id", ASCENDING), ("day", ASCENDING), ("slot", ASCENDING)], name="slot", unique=True
-            )
+            ),
+            IndexModel(
+                [("status", ASCENDING)],
+                name="open",
+                partialFilterExpression={"status": WaveState.OPEN.value},
+            ),
         ],
         "stops": [
             IndexModel(
@@ -144,6 +162,10 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
                 unique=True,
                 partialFilterExpression={"in_force": True},
             )
+        ],
+        "set_aside": [
+            IndexModel([("part", ASCENDING)], name="part"),
+            IndexModel([("since", ASCENDING)], name="since"),
         ],
         "do_not_call": [IndexModel([("key", ASCENDING)], name="key")],
         "evidence": [IndexModel([("person_id", ASCENDING), ("seq", ASCENDING)], name="chain", unique=True)],

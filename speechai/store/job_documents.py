@@ -30,7 +30,6 @@ def job_document(
     offer: dict[str, str],
     variables: dict[str, str],
     max_attempts: int,
-    waiting_for: WaitReason,
     rows: Sequence[int],
     instant: datetime,
 ) -> Document:
@@ -43,13 +42,11 @@ def job_document(
         "account_id": account_id,
         "person_id": person_id,
         "country": country.value,
-        "waiting_for": waiting_for.value,
         "rut": document,
         "document_label": document_label,
         "nombre": name,
         "to_number": phones[0],
         "try_phones": phones,
-        "next_phone": phones[0],
         "empresa": company,
         **debt_fields(debt),
         "offer": offer,
@@ -67,6 +64,7 @@ _UNTOUCHED: Document = {
     "schema_version": SCHEMA_VERSION,
     "status": JobState.PENDING.value,
     "reason": None,
+    "waiting_for": WaitReason.WAVE.value,
     "next_attempt_at": None,
     "exact": False,
     "struck_phones": [],
@@ -118,7 +116,6 @@ def job_from(document: Document) -> Job:
         exact=document.get("exact", False),
         phones=tuple(document["try_phones"]),
         struck_phones=frozenset(document.get("struck_phones", ())),
-        next_phone=document.get("next_phone"),
         attempts=document.get("attempts", 0),
         max_attempts=document["max_attempts"],
         group_date=day_of(document.get("group_date")),
@@ -130,6 +127,10 @@ def job_from(document: Document) -> Job:
         debt=_debt(document.get("debt")),
         offer=document.get("offer") or {},
         variables=document.get("variables") or {},
+        was_dialed=document.get("last_outcome") is not None,
+        last_attempt_id=document.get("last_attempt_id"),
+        reopened_at=reopened[-1]["at"] if (reopened := document.get("reopened")) else None,
+        attempts_before=document.get("attempts_before", 0),
     )
 
 

@@ -15,7 +15,7 @@ from pymongo import ASCENDING, UpdateOne
 from speechai.core.debt import Debt
 from speechai.core.model import Job
 from speechai.core.next_step import Step
-from speechai.core.states import JOB_MOVES, OPEN_ATTEMPTS, JobReason, JobState, WaitReason
+from speechai.core.states import JOB_MOVES, JOB_REOPENINGS, OPEN_ATTEMPTS, JobReason, JobState, WaitReason
 from speechai.store.database import (
     Db,
     Document,
@@ -23,16 +23,13 @@ from speechai.store.database import (
     sealed_later,
 )
 from speechai.store.job_documents import debt_fields, job_from
+from speechai.store.moves import moving_to
 
 ACTIVE = [state.value for state in JobState if not state.is_final]
 _NOT_RELEASED = {  # no other dispatcher handed it out within the lease
     "$or": [{"released_until": None}, {"$expr": {"$lt": ["$released_until", "$$NOW"]}}]
 }
-
-
-def sources_of(target: JobState) -> list[str]:
-    """The states from which `target` may be entered: the guard of every write."""
-    return [state.value for state, moves in JOB_MOVES.items() if target in moves]
+_AT_REST = (JobState.PENDING, JobState.SUSPENDED)  # no attempt is open for it
 
 
 class JobRepository:
@@ -126,10 +123,13 @@ class JobRepository:
 
     # -- moves ----------------------------------------------------------------------------------
 
-    def begin(self, job_id: str, attempt_id: str, lease_seconds: float, worker: str) -> bool:
-        """pending → in_progress under a lease. False where it is not pending any more."""
+    def begin(self, job: Job, attempt_id: str, lease_seconds: float, worker: str) -> bool:
+        """pending → in_progress under a lease.
+
+        False where it is not as it was judged any more: an hour that was agreed meanwhile is kept.
+        """
         return self._move(
-            job_id,
+            job.id,
             JobState.IN_PROGRESS,
             {
                 "attempt_id": attempt_id,
@@ -138,6 +138,10 @@ class JobRepository:
                 "reserved_until": plus_seconds(lease_seconds),
                 "released_until": None,
                 "waiting_for": None,
+            },
+            guard={
+                "next_attempt_at": job.next_attempt_at,
+                "waiting_for": job.waiting_for.value if job.waiting_for else None,
             },
             is_sealed_later=True,
         )
@@ -160,11 +164,9 @@ class JobRepository:
         }
         self._sealed_later.update_one({"_id": job_id, "attempt_id": attempt_id}, [{"$set": changes}])
 
-    def postpone(self, job_id: str, until: datetime | None, rules: list[str], *, wave: bool) -> None:
-        """A job that may not be called now: due again at `until`, or waiting for a wave."""
-        changes: Document = {"held_by": rules, "released_until": None}
-        if until is not None:
-            changes |= {"next_attempt_at": until}
+    def postpone(self, job_id: str, until: datetime, rules: Sequence[str], *, wave: bool) -> None:
+        """A pending job that may not be called now: due again at `until`, or waiting for a wave after it."""
+        changes: Document = {"held_by": list(rules), "released_until": None, "next_attempt_at": until}
         if wave:
             changes |= {"waiting_for": WaitReason.WAVE.value}
         self._jobs.update_one({"_id": job_id, "status": JobState.PENDING.value}, {"$set": changes})
@@ -175,7 +177,7 @@ class JobRepository:
             job_id,
             JobState.PENDING,
             {"next_attempt_at": next_attempt_at, "attempt_id": None, "is_calling": False},
-            attempt_id=attempt_id,
+            guard={"attempt_id": attempt_id},
         )
 
     def apply(
@@ -184,61 +186,63 @@ class JobRepository:
         step: Step,
         instant: datetime,
         *,
-        attempt_id: str | None,
+        attempt_id: str,
         attempts: int,
         result: Document | None = None,
     ) -> bool:
         """Move the job as the rules decided, once: guarded by the attempt that led here."""
-        changes: Document = {
-            "reason": step.reason.value if step.reason else None,
-            "waiting_for": step.waiting_for.value if step.waiting_for else None,
-            "next_attempt_at": step.next_attempt_at,
-            "exact": step.exact,
+        changes = {
+            **_after(step, instant),
             "attempts": attempts,
             "attempt_id": None,
+            "last_attempt_id": attempt_id,
             "is_calling": False,
             "reserved_until": None,
-            "released_until": None,
-            "held_by": [],
             **(result or {}),
         }
-        if step.state.is_final:
-            changes["finished_at"] = instant  # and the number stays, for a reopening
-        else:
-            changes["next_phone"] = step.next_phone
-        return self._move(job_id, step.state, changes, attempt_id=attempt_id, strike=step.strike)
+        guard = {"attempt_id": attempt_id}
+        return self._move(job_id, step.state, changes, guard=guard)
+
+    def hold(self, job_id: str, step: Step, instant: datetime) -> bool:
+        """pending → what the rules decided before it was called. What it was due for is kept."""
+        return self._move(job_id, step.state, _after(step, instant), only_from=[JobState.PENDING])
+
+    def refine(
+        self, job_id: str, step: Step, instant: datetime, *, attempt_id: str, result: Document
+    ) -> bool:
+        """What its last attempt came to after all decides anew, where the job waits since that attempt.
+
+        False where it has moved on: called again, final, or an operator ordered something since.
+        """
+        changes = {**_after(step, instant), **result, "last_attempt_id": None}
+        since = {"last_attempt_id": attempt_id}
+        if step.state is not JobState.PENDING:
+            sources = [JobState.PENDING]
+            return self._move(job_id, step.state, changes, guard=since, only_from=sources)
+        wanted = {"_id": job_id, "status": JobState.PENDING.value, **since}
+        fields = {**_literal(changes), "updated_at": "$$NOW"}
+        return self._jobs.update_one(wanted, [{"$set": fields}]).modified_count == 1
+
+    def strike(self, job_id: str, number: str) -> None:
+        """Note that a number is not this person's, or is none."""
+        self._jobs.update_one({"_id": job_id}, {"$addToSet": {"struck_phones": number}})
 
     def finish(self, job_id: str, state: JobState, reason: JobReason, instant: datetime) -> bool:
         """End a job that has no open attempt. False where it is final already, or being called."""
-        return self._move(
-            job_id,
-            state,
-            {
-                "reason": reason.value,
-                "finished_at": instant,
-                "waiting_for": None,
-                "next_attempt_at": None,
-                "is_calling": False,
-            },
-            only_from=[JobState.PENDING, JobState.SUSPENDED],
-        )
+        step = Step(state, reason)
+        return self._move(job_id, state, _after(step, instant), only_from=_AT_REST)
 
-    def finish_batch(self, batch_id: str, reason: JobReason, instant: datetime) -> int:
-        """End every job of a batch that is not being called: failed, with `reason`."""
-        return self._jobs.update_many(
-            {"batch_id": batch_id, "status": {"$in": [JobState.PENDING.value, JobState.SUSPENDED.value]}},
-            {
-                "$set": {
-                    "status": JobState.FAILED.value,
-                    "reason": reason.value,
-                    "suspended_by": None,
-                    "finished_at": instant,
-                    "updated_at": instant,
-                    "waiting_for": None,
-                    "next_attempt_at": None,
-                }
-            },
-        ).modified_count
+    def finish_some(self, batch_id: str, reason: JobReason, instant: datetime, limit: int) -> int:
+        """End up to `limit` jobs of a batch that are not being called: failed, with `reason`.
+
+        Returns how many there were: fewer than `limit` means that none is left.
+        """
+        waiting = moving_to(JOB_MOVES, JobState.FAILED, _AT_REST)
+        found = self._jobs.find({"batch_id": batch_id, **waiting}, {"_id": 1}).limit(limit)
+        ids = [row["_id"] for row in found]
+        fields = {**_literal(_after(Step(JobState.FAILED, reason), instant)), **_moved(JobState.FAILED)}
+        self._jobs.update_many({"_id": {"$in": ids}, **waiting}, [{"$set": fields}])
+        return len(ids)
 
     def suspend(self, job_id: str, reason: JobReason) -> bool:
         """pending → suspended: its account lacks something. What it waits for is kept for its return."""
@@ -250,118 +254,76 @@ class JobRepository:
         return self._suspend(due, reason)
 
     def _suspend(self, wanted: Document, reason: JobReason) -> int:
+        fields = {"reason": reason.value, "released_until": None, **_moved(JobState.SUSPENDED)}
+        sources = moving_to(JOB_MOVES, JobState.SUSPENDED, [JobState.PENDING])
         return self._jobs.update_many(
-            {**wanted, "status": JobState.PENDING.value, "schema_version": {"$exists": True}},
-            {
-                "$set": {
-                    "status": JobState.SUSPENDED.value,
-                    "reason": reason.value,
-                    "suspended_by": "account",
-                    "released_until": None,
-                },
-                "$currentDate": {"updated_at": True},
-            },
+            {**wanted, **sources, "schema_version": {"$exists": True}},
+            [{"$set": {**fields, "suspended_by": "account"}}],
         ).modified_count
 
     def resume_account(self, account_id: str) -> int:
         """suspended → pending for everybody whom the account's money held. Returns how many."""
-        return self._jobs.update_many(
-            {
-                "account_id": account_id,
-                "suspended_by": "account",
-                "status": JobState.SUSPENDED.value,
-            },
-            {
-                "$set": {"status": JobState.PENDING.value, "reason": None, "suspended_by": None},
-                "$currentDate": {"updated_at": True},
-            },
-        ).modified_count
-
-    def accounts_suspended(self) -> list[str]:
-        """Accounts some of whose jobs their money holds."""
-        return list(self._jobs.distinct("account_id", {"suspended_by": "account"}))
+        return self._resume({"account_id": account_id, "suspended_by": "account"})
 
     def resume_suspended(self, instant: datetime) -> int:
         """suspended → pending for every job whose time has come; those that money holds wait for money."""
-        return self._jobs.update_many(
-            {
-                "status": JobState.SUSPENDED.value,
-                "next_attempt_at": {"$lte": instant},
-                "suspended_by": None,
-            },
-            {"$set": {"status": JobState.PENDING.value, "reason": None, "updated_at": instant}},
-        ).modified_count
+        return self._resume({"next_attempt_at": {"$lte": instant}, "suspended_by": None})
 
-    def reopen(self, job_id: str, by: str, why: str, instant: datetime) -> bool:
-        """A recorded reopening of a final job by an operator. Never of one that opted out."""
-        return (
-            self._jobs.update_one(
-                {
-                    "_id": job_id,
-                    "status": {"$in": [JobState.DONE.value, JobState.FAILED.value]},
-                    "reason": {"$ne": JobReason.OPTED_OUT.value},
-                },
-                {
-                    "$set": {
-                        "status": JobState.PENDING.value,
-                        "reason": None,
-                        "next_attempt_at": instant,
-                        "waiting_for": None,
-                        "released_until": None,
-                        "exact": True,
-                        "updated_at": instant,
-                        "finished_at": None,
-                    },
-                    "$push": {"reopened": {"at": instant, "by": by, "why": why}},
-                },
-            ).modified_count
-            == 1
-        )
+    def _resume(self, wanted: Document) -> int:
+        sources = moving_to(JOB_MOVES, JobState.PENDING, [JobState.SUSPENDED])
+        fields = {"reason": None, **_moved(JobState.PENDING)}
+        return self._jobs.update_many({**wanted, **sources}, [{"$set": fields}]).modified_count
+
+    def accounts_suspended(self) -> list[str]:
+        """Accounts some of whose jobs their money holds."""
+        held = {"suspended_by": {"$type": "string"}, "status": JobState.SUSPENDED.value}
+        return list(self._jobs.distinct("account_id", held))
+
+    def reopen(
+        self,
+        job_id: str,
+        by: str,
+        why: str,
+        instant: datetime,
+        *,
+        callback: datetime | None = None,
+    ) -> bool:
+        """A recorded reopening of a final job. Never of one that opted out.
+
+        It is a new beginning: attempts and days without an answer are counted from it. `callback`: the hour
+        that was agreed; without it the job is due at once.
+        """
+        wanted = {
+            "_id": job_id,
+            **moving_to(JOB_REOPENINGS, JobState.PENDING),
+            "reason": {"$ne": JobReason.OPTED_OUT.value},
+        }
+        fields: Document = {
+            **_literal(_due(callback or instant)),
+            **_appended("reopened", {"at": instant, "by": by, "why": why}),
+            **_moved(JobState.PENDING),
+            "reason": None,
+            "finished_at": None,
+            "attempts_before": "$attempts",
+        }
+        if callback:
+            fields |= _appended("callbacks", {"at": instant, "by": by, "for": callback})
+        return self._jobs.update_one(wanted, [{"$set": fields}]).modified_count == 1
 
     def bring_forward(self, job_id: str, instant: datetime) -> bool:
         """An operator wants a pending job called as soon as the rules allow."""
-        return (
-            self._jobs.update_one(
-                {"_id": job_id, "status": JobState.PENDING.value},
-                {
-                    "$set": {
-                        "next_attempt_at": instant,
-                        "waiting_for": None,
-                        "released_until": None,
-                        "updated_at": instant,
-                    }
-                },
-            ).modified_count
-            == 1
-        )
+        return self._order(job_id, {**_literal(_due(instant)), "exact": "$exact"})
 
     def call_back(self, job_id: str, at: datetime, by: str, instant: datetime) -> bool:
         """An operator agreed an hour with the person: due then, ahead of the waves."""
-        return (
-            self._jobs.update_one(
-                {"_id": job_id, "status": JobState.PENDING.value},
-                {
-                    "$set": {
-                        "next_attempt_at": at,
-                        "exact": True,
-                        "waiting_for": None,
-                        "released_until": None,
-                        "updated_at": instant,
-                    },
-                    "$push": {"callbacks": {"at": instant, "by": by, "for": at}},
-                },
-            ).modified_count
-            == 1
-        )
+        agreed = {"at": instant, "by": by, "for": at}
+        return self._order(job_id, {**_literal(_due(at)), **_appended("callbacks", agreed)})
 
-    def set_waiting(
-        self, batch_id: str, before: WaitReason, after: WaitReason | None, due: datetime | None
-    ) -> int:
-        """All pending jobs of a batch that wait for one thing wait for another (None: for their time)."""
-        return self._jobs.update_many(
-            {"batch_id": batch_id, "status": JobState.PENDING.value, "waiting_for": before.value},
-            {"$set": {"waiting_for": after.value if after else None, "next_attempt_at": due}},
-        ).modified_count
+    def _order(self, job_id: str, fields: Document) -> bool:
+        """What an operator orders of a pending job; that ends its review, too."""
+        wanted = {"_id": job_id, "status": JobState.PENDING.value}
+        changes = [{"$set": {**fields, "reason": None, "updated_at": "$$NOW"}}]
+        return self._jobs.update_one(wanted, changes).modified_count == 1
 
     def replace_debts(self, debts: Mapping[str, Debt | None], instant: datetime) -> set[str]:
         """A newer upload of active people replaces what they owed; what was dialed stays as it is.
@@ -391,34 +353,25 @@ class JobRepository:
         target: JobState,
         changes: Document,
         *,
-        attempt_id: str | None = None,
-        strike: str | None = None,
-        only_from: list[JobState] | None = None,
+        guard: Document | None = None,
+        only_from: Sequence[JobState] | None = None,
         is_sealed_later: bool = False,
     ) -> bool:
-        sources = [state.value for state in only_from] if only_from else sources_of(target)
         wanted: Document = {
             "_id": job_id,
-            "status": {"$in": sources},
+            **moving_to(JOB_MOVES, target, only_from),
             "schema_version": {"$exists": True},
+            **(guard or {}),
         }
-        if attempt_id is not None:
-            wanted["attempt_id"] = attempt_id
-        # $literal: values come from people's files, and "$…" in one must not be read as an expression.
-        fields: Document = {
-            name: value if _is_expression(value) else {"$literal": value} for name, value in changes.items()
-        }
-        fields |= {"status": target.value, "updated_at": "$$NOW", "suspended_by": None}
-        if strike:
-            known = {"$ifNull": ["$struck_phones", []]}
-            fields["struck_phones"] = {"$setUnion": [known, [{"$literal": strike}]]}
+        fields = {**_literal(changes), **_moved(target)}
         jobs = self._sealed_later if is_sealed_later else self._jobs
         return jobs.update_one(wanted, [{"$set": fields}]).modified_count == 1
 
-    def stranded(self, attempts_collection: str) -> list[Job]:
+    def stranded(self, attempts_collection: str, but: Sequence[str] = ()) -> list[Job]:
         """Jobs being called whose attempt is over, or is not there: a crash came between two writes."""
+        calling: Document = {"status": JobState.IN_PROGRESS.value, "schema_version": {"$exists": True}}
         pipeline: list[Document] = [
-            {"$match": {"status": JobState.IN_PROGRESS.value, "schema_version": {"$exists": True}}},
+            {"$match": {**calling, "_id": {"$nin": list(but)}}},
             {
                 "$lookup": {
                     "from": attempts_collection,
@@ -431,6 +384,43 @@ class JobRepository:
             {"$match": {"open_attempt": []}},
         ]
         return [job_from(document) for document in self._jobs.aggregate(pipeline)]
+
+
+def _after(step: Step, instant: datetime) -> Document:
+    """What a job waits for, or why it is over, after a step."""
+    changes: Document = {
+        "reason": step.reason.value if step.reason else None,
+        "waiting_for": step.waiting_for.value if step.waiting_for else None,
+        "next_attempt_at": step.next_attempt_at,
+        "exact": step.exact,
+        "released_until": None,
+        "held_by": [],
+    }
+    return changes | {"finished_at": instant} if step.state.is_final else changes
+
+
+def _due(at: datetime) -> Document:
+    """A job that an operator wants called at an instant: ahead of the waves, whatever it waited for."""
+    return {
+        "next_attempt_at": at,
+        "waiting_for": None,
+        "exact": True,
+        "released_until": None,
+        "last_attempt_id": None,
+    }
+
+
+def _moved(target: JobState) -> Document:
+    return {"status": target.value, "updated_at": "$$NOW", "suspended_by": None}
+
+
+def _appended(name: str, record: Document) -> Document:
+    return {name: {"$concatArrays": [{"$ifNull": [f"${name}", []]}, [{"$literal": record}]]}}
+
+
+def _literal(changes: Document) -> Document:
+    """Values come from people's files, and "$…" in one must not be read as an expression."""
+    return {name: value if _is_expression(value) else {"$literal": value} for name, value in changes.items()}
 
 
 def _is_expression(value: Any) -> bool:

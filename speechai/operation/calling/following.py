@@ -11,6 +11,7 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from typing import Any
 
 from speechai.core.model import Attempt
 from speechai.core.outcomes import is_terminal
@@ -51,15 +52,7 @@ def look(services: Services, attempt_id: str, poll_token: str) -> Look:
     attempt = services.store.attempts.get(attempt_id)
     if attempt is None or attempt.status is not AttemptState.ONGOING or attempt.poll_token != poll_token:
         return Look(Next.CUT)
-    try:
-        call = services.provider.get_call(attempt.call_id or "")
-    except NotFound:
-        log.warning("the provider does not know the call", extra={"attempt_id": attempt_id})
-        call = {}
-    except ProviderError as error:
-        log.warning("could not look at the call", extra={"attempt_id": attempt_id, "error": str(error)})
-        return _look_again(services, attempt)
-
+    call = ask(services, attempt)
     if is_terminal(call) or is_terminal(attempt.call):
         attempt = observe(services, attempt, call, Told.BY_LOOKING)
         if is_ready(services, attempt):
@@ -70,22 +63,41 @@ def look(services: Services, attempt_id: str, poll_token: str) -> Look:
     return _look_again(services, attempt)
 
 
+def ask(services: Services, attempt: Attempt) -> dict[str, Any]:
+    """What the provider says of the attempt's call; nothing where it does not know it, or does not answer.
+
+    No deadline waits for an answer: whoever asks goes on with what is known.
+    """
+    try:
+        return services.provider.get_call(attempt.call_id or "")
+    except ProviderError as error:
+        known = "does not know" if isinstance(error, NotFound) else "does not tell of"
+        log.warning("the provider %s the call", known, extra={"attempt_id": attempt.id, "error": str(error)})
+        return {}
+
+
 def look_in_pages(services: Services) -> int:
     """Look at every call that nobody looked at in time. Returns how many there were.
 
     A page only tells which calls go on. Each of the others gets a new chain that looks at it at once, and so
-    does every one of a few: from there it is the normal way.
+    does every one of a few: from there it is the normal way. Those that last too long get one in any case:
+    the watchdog waits for no answer.
     """
     overdue = services.store.attempts.expired(AttemptState.ONGOING, limit=100_000)
-    if len(overdue) <= FEW:
-        for attempt in overdue:
+    pages = [attempt for attempt in overdue if not _is_too_long(services, attempt)]
+    if len(pages) <= FEW:
+        pages = []
+    in_pages = {attempt.id for attempt in pages}
+    for attempt in overdue:
+        if attempt.id not in in_pages:
             _follow_anew(services, attempt)
-        return len(overdue)
     traffic = services.store.pacing.traffic(services.settings.provider_key)
     lease = until_next_page(traffic, services.patience, services.clock.now()).total_seconds()
-    for start in range(0, len(overdue), PAGE):
-        page = overdue[start : start + PAGE]
+    for start in range(0, len(pages), PAGE):
+        page = pages[start : start + PAGE]
         going_on = _going_on(services, page)
+        if going_on is None:
+            break  # the provider does not answer: the rest is asked for with the next turn
         services.store.attempts.watch_over(sorted(going_on), lease)
         for attempt in page:
             if attempt.id not in going_on:
@@ -93,20 +105,18 @@ def look_in_pages(services: Services) -> int:
     return len(overdue)
 
 
-def _going_on(services: Services, page: list[Attempt]) -> set[str]:
-    """Those of the attempts whose call goes on, by the provider's list, and is not to be ended."""
+def _going_on(services: Services, page: list[Attempt]) -> set[str] | None:
+    """Those of the attempts whose call goes on, by the provider's list; None where it does not answer."""
     live = {attempt.call_id: attempt for attempt in page if attempt.call_id and attempt.ended_at is None}
     try:
         calls = services.provider.get_calls(list(live))
     except ProviderError as error:
         log.warning("could not look at a page of calls", extra={"error": str(error)})
-        return {attempt.id for attempt in live.values()}  # as far as we know; soon again
+        return None
     return {
         attempt.id
         for call in calls
-        if not is_terminal(call)
-        and (attempt := live.get(call["call_id"])) is not None
-        and not _is_too_long(services, attempt)
+        if not is_terminal(call) and (attempt := live.get(call["call_id"])) is not None
     }
 
 

@@ -4,136 +4,185 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Any
 
-from speechai.core.model import Job, Rulebook, days_without_answer
+from speechai.core.model import Attempt, Job, Rulebook, days_without_answer
 from speechai.core.next_step import SUSPENSION, Step
-from speechai.core.rules import MEANS, OPEN_CALL_RECHECK, Facts, Verdict
+from speechai.core.numbers import next_number, usable_numbers
+from speechai.core.rules import OPEN_CALL_RECHECK, Facts, RuleResult, Then, Verdict, judge
 from speechai.core.states import JobReason, JobState
 from speechai.core.zones import local_day, zone_of_number
-from speechai.operation.calling.settling import complete_batch_if_over
+from speechai.operation.calling.closing import complete_if_over
 from speechai.operation.records.charging import means
-from speechai.operation.records.do_not_call import reasons_against
+from speechai.operation.records.do_not_call import Listed, listed_of
 from speechai.operation.services import Services
-from speechai.store.attempt_documents import Wanted
+from speechai.store.attempt_documents import Line, Wanted
 from speechai.store.standing import Standing
 
 log = logging.getLogger(__name__)
 
 
-def gather_facts(
-    services: Services, job: Job, standing: Standing, book: Rulebook, instant: datetime
-) -> Facts:
-    """What the rules need to know of the world about one job, read now."""
-    return facts_of(services, [job], standing, book, instant)[0]
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """One wish to dial, judged: who, by which rules, what was known, what was decided, and when."""
+
+    job: Job
+    standing: Standing
+    book: Rulebook
+    facts: Facts
+    verdict: Verdict
+    at: datetime
+
+    @property
+    def number(self) -> str:
+        """The number that is dialed next. Raises ValueError where none is left (no verdict allows that)."""
+        if self.facts.number is None:
+            raise ValueError(f"{self.job.id} has no number left")
+        return self.facts.number
+
+    @property
+    def line(self) -> Line:
+        """The number, and how its calls are counted."""
+        return _line(self.number, self.job, self.standing, self.at)
+
+    def as_record(self) -> dict[str, Any]:
+        """The verdict as an attempt keeps it: why it was allowed."""
+        return {
+            "at": self.at,
+            "policy": self.book.policy.id,
+            "rules": [
+                {"rule": rule.rule, "detail": rule.detail, "source": rule.source}
+                for rule in self.verdict.rules
+            ],
+        }
+
+
+def may_i(services: Services, job: Job, standing: Standing, *, number: str | None = None) -> Judged:
+    """Ask every rule about one job, now. `number`: which one, where it was chosen before (a re-post)."""
+    instant, book = services.clock.now(), services.rulebook(standing)
+    facts = facts_of(services, [job], standing, book, instant, number=number)[0]
+    return Judged(job, standing, book, facts, judge(job, book, facts, instant), instant)
 
 
 def facts_of(
-    services: Services, jobs: Sequence[Job], standing: Standing, book: Rulebook, instant: datetime
+    services: Services,
+    jobs: Sequence[Job],
+    standing: Standing,
+    book: Rulebook,
+    instant: datetime,
+    *,
+    number: str | None = None,
 ) -> list[Facts]:
-    """The same for many jobs of one batch: as many reads as for one."""
+    """What the rules need to know of the world about jobs of one batch: as many reads for many as for one."""
     store, settings, batch = services.store, services.settings, standing.batch
-    today = local_day(instant, batch.zone)
-    taken = store.attempts.taken_of(
+    lines = [[_line(phone, job, standing, instant) for phone in job.phones] for job in jobs]
+    around = store.attempts.around(
         [
-            Wanted(
-                job.person_id,
-                local_day(instant, job.zone),
-                number_key(job.next_phone or "", standing),
-                number_day(job.next_phone or "", job, instant),
-            )
-            for job in jobs
+            Wanted(job.person_id, local_day(instant, job.zone), {line.key: line.day for line in own})
+            for job, own in zip(jobs, lines, strict=True)
         ],
         look_back_days=book.policy.looks_back_days,
     )
-    called = store.attempts.days_of_jobs([job.id for job in jobs if job.attempts])
-    against = reasons_against(services, jobs, batch)
-    registries = store.do_not_call.registries() if book.policy.registries else {}
+    histories = store.attempts.days_of_jobs([job.id for job in jobs if job.was_dialed])
+    listed = listed_of(services, jobs, standing)
+    today = local_day(instant, batch.zone)
     has_room = (
         all(job.group_date == today for job in jobs)
         or store.groups.size(batch.id, today) < batch.daily_contacts
     )
+    registries = store.do_not_call.registries() if book.policy.registries else {}
     lacks, tied_up = means(services, standing, instant)
-    return [
-        Facts(
-            provider=settings.provider_key,
-            provider_is_local=settings.provider_is_local,
-            stopped_by=standing.stopped_by,
-            breaker=standing.breaker,
-            taken=taken_of_it,
-            days_without_answer=frozenset(days_without_answer(called.get(job.id, []))),
-            do_not_call=why_not,
-            registries=registries,
-            has_group_place=job.group_date == today or has_room,
-            lacking=lacks,
-            money_tied_up=tied_up,
+    found = []
+    for job, own, calls, entries in zip(jobs, lines, around, listed, strict=True):
+        history = histories.get(job.id, [])
+        struck = calls.struck(job.account_id) | entries.numbers.keys()
+        usable = usable_numbers(job, struck)
+        if number is None:
+            chosen = next_number(job, book.retries, history, struck)
+        else:
+            chosen = number if number in usable else None
+        key = next((line.key for line in own if line.number == chosen), "")
+        found.append(
+            Facts(
+                provider=settings.provider_key,
+                provider_is_local=settings.provider_is_local,
+                stopped_by=standing.stopped_by,
+                breaker=standing.breaker,
+                taken=calls.taken(key),
+                days_without_answer=_days(job, history),
+                number=chosen,
+                usable=len(usable),
+                do_not_call=_why_not(job, entries, chosen),
+                registries=registries,
+                has_group_place=job.group_date == today or has_room,
+                lacking=lacks,
+                money_tied_up=tied_up,
+            )
         )
-        for job, taken_of_it, why_not in zip(jobs, taken, against, strict=True)
-    ]
+    return found
 
 
-def number_key(number: str, standing: Standing) -> str:
-    """Under which name the number's history is kept."""
-    return standing.account.key_of(number) if standing.account else number
+def _days(job: Job, history: Sequence[Attempt]) -> frozenset[date]:
+    since = [attempt for attempt in history if not job.is_before_reopening(attempt)]
+    return frozenset(days_without_answer(since))
 
 
-def number_day(number: str, job: Job, instant: datetime) -> date:
-    """The local date on which a call to the number counts for the number."""
-    return local_day(instant, zone_of_number(number, job.zone))
+def _why_not(job: Job, entries: Listed, chosen: str | None) -> str | None:
+    """A listed person is not called at all; listed numbers end the job where they are all that was left."""
+    if entries.person is not None:
+        return entries.person
+    if chosen is None and entries.numbers:
+        return next(iter(entries.numbers.values()))
+    return None
 
 
-_OF_THE_BATCH = {"kill_switch", "outage", "batch_state", "money_in_flight"}
+def _line(number: str, job: Job, standing: Standing, instant: datetime) -> Line:
+    key = standing.account.key_of(number) if standing.account else number
+    return Line(number, key, local_day(instant, zone_of_number(number, job.zone)))
 
 
-def hold(services: Services, job: Job, book: Rulebook, verdict: Verdict, instant: datetime) -> bool:
+def hold(services: Services, judged: Judged) -> bool:
     """Write down why a job is not called now, and when it will be looked at again.
 
     True where its turn is free for somebody else; False where what holds it holds its whole batch.
     """
-    names = {rule.rule for rule in verdict.forbidding}
+    job, instant, jobs = judged.job, judged.at, services.store.jobs
+    rule, names = judged.verdict.decisive, sorted(judged.verdict.names)
     log.info(
-        "held: %s", ", ".join(sorted(names)), extra={"job_id": job.id, "until": str(verdict.next_allowed_at)}
+        "held: %s", ", ".join(names), extra={"job_id": job.id, "until": str(judged.verdict.next_allowed_at)}
     )
-    jobs = services.store.jobs
-    if lacks := next((reason for reason, (rule, *_) in MEANS.items() if rule in names), None):
-        jobs.suspend(job.id, lacks)
-    elif end := _end_of(names):
-        jobs.finish(job.id, *end, instant)
-        complete_batch_if_over(services, book.batch)
-    elif reason := _for_an_operator(names):
-        # Not by waiting, but an operator can put it right: look again every few minutes.
-        step = Step(
-            JobState.SUSPENDED,
-            reason,
-            next_attempt_at=instant + SUSPENSION,
-            exact=job.exact,
-            next_phone=job.next_phone,
-        )
-        jobs.apply(job.id, step, instant, attempt_id=None, attempts=job.attempts)
-    elif "not_before" in names or names & _OF_THE_BATCH:
-        jobs.take_back(job.id)  # its own time, or its batch's, will come
-        return False
-    else:
-        until = verdict.next_allowed_at or instant + OPEN_CALL_RECHECK
-        later_day = local_day(until, book.batch.zone) > local_day(instant, book.batch.zone)
-        waves = not book.batch.continuous and not job.exact and names != {"one_call_at_a_time"}
-        jobs.postpone(job.id, until, sorted(names), wave=waves or (later_day and not job.exact))
+    match rule.then:
+        case Then.END:
+            jobs.finish(job.id, JobState.FAILED, _reason(rule), instant)
+            complete_if_over(services, judged.standing.batch)
+        case Then.LACK:
+            jobs.suspend(job.id, _reason(rule))
+        case Then.RECHECK:
+            step = Step(
+                JobState.SUSPENDED, rule.reason, next_attempt_at=instant + SUSPENSION, exact=job.exact
+            )
+            jobs.hold(job.id, step, instant)
+        case Then.LEAVE:
+            jobs.take_back(job.id)
+            return False
+        case Then.WAIT | Then.SOON:
+            until = judged.verdict.next_allowed_at or instant + OPEN_CALL_RECHECK
+            jobs.postpone(job.id, until, names, wave=_waits_for_a_wave(judged, until))
     return True
 
 
-def _for_an_operator(names: set[str]) -> JobReason | None:
-    if names & {"provider", "policy"}:
-        return JobReason.OTHER_PROVIDER
-    if any(name.startswith("registry_") for name in names):
-        return JobReason.REGISTRY
-    return JobReason.CONSENT if "consent" in names else None
+def _waits_for_a_wave(judged: Judged, until: datetime) -> bool:
+    """Whether it comes again with a wave, or with its turn in a later day's group."""
+    batch = judged.standing.batch
+    if judged.job.exact:
+        return False
+    is_later_day = local_day(until, batch.zone) > local_day(judged.at, batch.zone)
+    return is_later_day or (not batch.continuous and judged.verdict.decisive.then is not Then.SOON)
 
 
-def _end_of(names: set[str]) -> tuple[JobState, JobReason] | None:
-    if "do_not_call" in names:
-        return JobState.FAILED, JobReason.DO_NOT_CALL
-    if "phone" in names:
-        return JobState.FAILED, JobReason.NO_PHONES
-    if names & {"max_attempts", "days_without_answer"}:
-        return JobState.FAILED, JobReason.NO_ANSWER
-    return None
+def _reason(rule: RuleResult) -> JobReason:
+    if rule.reason is None:
+        raise ValueError(f"the rule {rule.rule} ends or suspends jobs without a reason")
+    return rule.reason

@@ -16,11 +16,12 @@ from typing import Any
 
 from speechai.catalog.use_cases import USE_CASES
 from speechai.core.model import Attempt, Batch, Job
-from speechai.core.next_step import next_step
+from speechai.core.next_step import Step, next_step
 from speechai.core.outcomes import (
     Outcome,
     awaits_analysis,
     callback_instant,
+    captured,
     classify,
     is_terminal,
     lacks_details,
@@ -28,14 +29,19 @@ from speechai.core.outcomes import (
     rang,
 )
 from speechai.core.outcomes import result_fields as named_results
-from speechai.core.states import AttemptState, BatchState, JobState
+from speechai.core.retry_table import Number
+from speechai.core.states import AttemptState, BatchState, JobReason, JobState
 from speechai.failpoints import reached
+from speechai.operation.calling.closing import complete_if_over
 from speechai.operation.calling.dispatching import dispatch
+from speechai.operation.calling.outages import hold_account
+from speechai.operation.calling.pacing import ask_for_limit
 from speechai.operation.records.charging import charge
 from speechai.operation.records.do_not_call import opt_out
 from speechai.operation.records.promises import promise_fields, read_promise
 from speechai.operation.services import Services
 from speechai.store.database import money
+from speechai.store.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -104,12 +110,10 @@ def observe(services: Services, attempt: Attempt, news: Mapping[str, Any], told:
     if over and attempt.ended_at is None:
         end_call(services, attempt.id, attempt.account_id, provider=attempt.provider, told=told)
     while True:
-        if attempt.status in (AttemptState.SETTLED, AttemptState.NEEDS_REVIEW):
-            if _amend(services, attempt, call, instant):
-                return replace(attempt, call=call, revision=attempt.revision + 1)
-        elif attempt.status is AttemptState.RELEASED:
-            log.error("a call of an attempt that was given back", extra={"attempt_id": attempt.id})
-            return attempt
+        if attempt.status.is_final:
+            amended = _amend(services, attempt, call, instant)
+            if amended is not None:
+                return amended
         else:
             lease = analysis_grace(services) + LATE_SECONDS if over else services.settings.lease_seconds
             if services.store.attempts.observe(attempt, call, instant, ended=over, lease_seconds=lease):
@@ -148,7 +152,7 @@ def persist_result(services: Services, attempt_id: str) -> bool:
         if attempt.status.is_final:
             conclude(services, attempt)
             return False
-        if not is_ready(services, attempt):
+        if attempt.status is not AttemptState.ONGOING or not is_ready(services, attempt):
             return False
         if settle(services, attempt):
             return True
@@ -159,8 +163,7 @@ def settle(services: Services, attempt: Attempt) -> bool:
 
     False where the attempt was settled, or more came to be known of its call, since it was read.
     """
-    promise = read_promise(attempt)
-    outcome = classify(attempt.call, USE_CASES[attempt.use_case].success, promise)
+    outcome = _outcome_of(attempt)
     if outcome is Outcome.UNCLASSIFIED:
         log.error(
             "the provider said something we do not know: kept whole, counted as a failure of the provider",
@@ -171,20 +174,14 @@ def settle(services: Services, attempt: Attempt) -> bool:
             },
         )
     instant, cost, counts = services.clock.now(), cost_cents(attempt.call), rang(attempt.call)
+    due = _details_due(attempt.call, instant, instant)
     if not services.store.attempts.settle(
-        attempt.id,
-        outcome,
-        rang=counts,
-        cost_cents=cost,
-        instant=instant,
-        revision=attempt.revision,
-        details_due=_details_due(attempt.call, instant, instant),
+        attempt, outcome, rang=counts, cost_cents=cost, instant=instant, details_due=due
     ):
         return False
     reached("attempt_settled")
     if attempt.ended_at is None:
         end_call(services, attempt.id, attempt.account_id, provider=attempt.provider)
-    due = _details_due(attempt.call, instant, instant)
     settled = replace(
         attempt,
         details_due=due,
@@ -195,9 +192,22 @@ def settle(services: Services, attempt: Attempt) -> bool:
         ended_at=attempt.ended_at or instant,
         settled_at=instant,
     )
+    _tell_of_the_account(services, settled)
     charge(services, settled)
     conclude(services, settled)
     return True
+
+
+def _outcome_of(attempt: Attempt) -> Outcome:
+    return classify(attempt.call, USE_CASES[attempt.use_case].success, read_promise(attempt))
+
+
+def _tell_of_the_account(services: Services, attempt: Attempt) -> None:
+    """Some ends say more of the account, or of the provider, than of the person who was called."""
+    if attempt.outcome is Outcome.NO_CREDIT:
+        hold_account(services, attempt.account_id, str(attempt.call.get("disconnection_reason")))
+    elif attempt.outcome is Outcome.CAPACITY_REFUSED:
+        ask_for_limit(services)
 
 
 def _details_due(call: Mapping[str, Any], settled_at: datetime, instant: datetime) -> datetime | None:
@@ -211,67 +221,133 @@ def review(services: Services, attempt: Attempt) -> None:
     """No machine can tell what became of it: it counts as a ring, and a person must look."""
     if services.store.attempts.needs_review(attempt.id, services.clock.now()):
         log.error("needs review: nobody can tell whether it rang", extra={"attempt_id": attempt.id})
-    end_call(services, attempt.id, attempt.account_id, provider=attempt.provider)
     final = services.store.attempts.get(attempt.id)
-    if final is not None:
+    if final is not None and final.status.is_final:
+        end_call(services, attempt.id, attempt.account_id, provider=attempt.provider)
         charge(services, final)
         conclude(services, final)
 
 
-def conclude(services: Services, attempt: Attempt) -> bool:
-    """Move the job on from an attempt that is final. True for the one who did it first.
+def _amend(services: Services, attempt: Attempt, call: dict[str, Any], instant: datetime) -> Attempt | None:
+    """Later analysis, cost and captured variables add to a final attempt; it is not reopened.
 
-    Guarded by the attempt: a job that has moved on since is left alone.
+    None where somebody else added to it since it was read.
+    """
+    if attempt.status is AttemptState.RELEASED and call != attempt.call:
+        log.error("a call of an attempt that was given back", extra={"attempt_id": attempt.id})
+    settled_at, cost = attempt.settled_at or instant, cost_cents(call)
+    due = _details_due(call, settled_at, instant) if attempt.settled_at else None
+    late = replace(attempt, call=call, cost_cents=cost, details_due=due, revision=attempt.revision + 1)
+    refined = _refined(attempt, late)
+    if not services.store.attempts.amend(attempt, call, cost, instant, due, refined):
+        return None
+    reached("news_kept")
+    if refined is not None:
+        log.info("refined: %s", refined.value, extra={"attempt_id": attempt.id})
+        late = replace(late, outcome=refined, refined_at=instant)
+    if call != attempt.call:
+        apply_news(services, late)
+    else:
+        charge(services, late)
+    return late
+
+
+def _refined(before: Attempt, late: Attempt) -> Outcome | None:
+    """What it came to after all, where that, or the hour that was asked for, differs. It changes once."""
+    if before.outcome is None or before.refined_at is not None or not is_terminal(late.call):
+        return None
+    outcome = _outcome_of(late)
+    hour, asked = captured(before.call).callback_at, captured(late.call).callback_at
+    return outcome if outcome is not before.outcome or asked != hour else None
+
+
+def apply_news(services: Services, attempt: Attempt) -> int:
+    """Do what later news of a final attempt mean: for the person, the account's money, and the job if it
+    still waits since this attempt. Done again, it changes nothing more."""
+    charge(services, attempt)
+    conclude(services, attempt, late=True)
+    services.store.attempts.applied(attempt.id, attempt.revision)
+    return 1
+
+
+def conclude(services: Services, attempt: Attempt, *, late: bool = False) -> bool:
+    """Do what a final attempt means for its person and its job. True where the job moved on by it.
+
+    What binds the person binds whatever became of the job. The job is moved once, by the attempt that is open
+    for it; `late` news decide anew only while it waits since that attempt, and else add to its result.
     """
     store = services.store
     job = store.jobs.get(attempt.job_id)
-    if job is None or job.attempt_id != attempt.id or attempt.outcome is None:
+    if job is None or not (late or job.attempt_id == attempt.id):
         return False
-    standing = store.standing.of(job.batch_id)
+    standing = store.standing.of(attempt.batch_id)
     if standing is None:
         return False
-    batch = standing.batch
-    if attempt.outcome is Outcome.OPTED_OUT:
-        opt_out(services, attempt, batch)  # before the job moves: a crash between the two repeats it
-    history = store.attempts.of_job(job.id)
-    job = replace(job, attempts=sum(past.uses_place for past in history))
+    bind(services, attempt, job, standing)  # before the job moves: a crash between the two repeats it
+    reached("person_bound")
+    history = [past for past in store.attempts.of_job(job.id) if past.status is not AttemptState.RELEASED]
+    if attempt.outcome is None or not history or history[-1].id != attempt.id:
+        return False
     instant = services.clock.now()
-    step = next_step(
-        job,
-        services.rulebook(standing),
-        attempt.outcome,
-        history,
-        instant,
-        asked_for=callback_instant(attempt.call, job.zone),
-    )
-    moved = store.jobs.apply(
-        job.id,
-        step,
-        instant,
-        attempt_id=attempt.id,
-        attempts=job.attempts,
-        result=result_fields(attempt, job, history, instant),
-    )
+    job = replace(job, attempts=sum(past.uses_place for past in history))
+    result = result_fields(attempt, job, history, instant)
+    if job.attempt_id == attempt.id:
+        step = _step(services, attempt, job, standing, history, instant)
+        moved = store.jobs.apply(
+            job.id, step, instant, attempt_id=attempt.id, attempts=job.attempts, result=result
+        )
+    else:
+        step = _step(services, attempt, job, standing, history, attempt.settled_at or instant)
+        refined = attempt.refined_at is not None and job.last_attempt_id == attempt.id
+        moved = refined and store.jobs.refine(job.id, step, instant, attempt_id=attempt.id, result=result)
+        if not moved:
+            store.jobs.amend_result(job.id, result)
     reached("job_moved")
     if moved:
-        log.info(
-            "%s: the job is %s",
-            attempt.outcome.value,
-            step.state.value,
-            extra={"job_id": job.id, "attempt_id": attempt.id, "reason": step.reason},
-        )
-        if step.state.is_final:
-            complete_batch_if_over(services, batch)
-        elif step.waiting_for is None and step.next_attempt_at and step.next_attempt_at <= instant:
-            services.nudges.dispatch()
+        _go_on(services, attempt, step, standing.batch, instant)
     return moved
 
 
-def complete_batch_if_over(services: Services, batch: Batch) -> bool:
-    """A running batch whose every job is final is completed. True for the one who did it."""
-    if batch.status is not BatchState.RUNNING or services.store.jobs.has_active(batch.id):
-        return False
-    return services.store.batches.move(batch.id, BatchState.COMPLETED, {"completed_at": services.clock.now()})
+def _step(
+    services: Services,
+    attempt: Attempt,
+    job: Job,
+    standing: Standing,
+    history: list[Attempt],
+    instant: datetime,
+) -> Step:
+    """What follows for the job, from `instant`. In a cancelled batch nobody goes on waiting."""
+    outcome = attempt.outcome or Outcome.UNCLASSIFIED
+    asked_for = callback_instant(attempt.call, job.zone)
+    step = next_step(job, services.rulebook(standing), outcome, history, instant, asked_for=asked_for)
+    if standing.batch.status is BatchState.CANCELLED and not step.state.is_final:
+        return Step(JobState.FAILED, JobReason.CANCELLED)
+    return step
+
+
+def _go_on(services: Services, attempt: Attempt, step: Step, batch: Batch, instant: datetime) -> None:
+    extra = {"job_id": attempt.job_id, "attempt_id": attempt.id, "reason": step.reason}
+    log.info("%s: the job is %s", attempt.outcome, step.state.value, extra=extra)
+    if step.state.is_final:
+        complete_if_over(services, batch)
+    elif step.waiting_for is None and step.next_attempt_at and step.next_attempt_at <= instant:
+        services.nudges.dispatch()
+
+
+def bind(services: Services, attempt: Attempt, job: Job, standing: Standing) -> None:
+    """What was said or found out on a call binds the person, whenever it becomes known.
+
+    An opt-out is entered into the do-not-call list. A number that is not this person's, or is none, is struck
+    for all batches of the account.
+    """
+    said = captured(attempt.call)
+    if attempt.outcome is Outcome.OPTED_OUT or said.opted_out:
+        opt_out(services, attempt, standing.batch)
+    line = services.rulebook(standing).retries.get(attempt.outcome) if attempt.outcome else None
+    if said.wrong_person or said.third_party or (line is not None and line.number is Number.STRIKE):
+        services.store.attempts.strike(attempt.id)
+        if attempt.to_number not in job.struck_phones:
+            services.store.jobs.strike(job.id, attempt.to_number)
 
 
 def result_fields(attempt: Attempt, job: Job, history: list[Attempt], instant: datetime) -> dict[str, Any]:
@@ -307,23 +383,3 @@ def cost_cents(call: Mapping[str, Any]) -> Decimal:
         log.error("unreadable cost", extra={"call_id": call.get("call_id")})
         return Decimal(0)
     return amount if amount.is_finite() else Decimal(0)
-
-
-def _amend(services: Services, attempt: Attempt, call: dict[str, Any], instant: datetime) -> bool:
-    """Later analysis, cost and captured variables add to a final attempt; nothing is reopened.
-
-    False where somebody else added to it since it was read.
-    """
-    due = _details_due(call, attempt.settled_at or instant, instant)
-    cost = cost_cents(call)
-    if not services.store.attempts.amend(attempt, call, cost, instant, due):
-        return False
-    charge(services, replace(attempt, call=call, cost_cents=cost, details_due=due))
-    job = services.store.jobs.get(attempt.job_id) if call != attempt.call else None
-    if job is None or job.status is JobState.IN_PROGRESS:
-        return True
-    history = services.store.attempts.of_job(job.id)
-    if history and history[-1].id == attempt.id:
-        fields = result_fields(replace(attempt, call=call), job, history, instant)
-        services.store.jobs.amend_result(job.id, fields)
-    return True

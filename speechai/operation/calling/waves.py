@@ -16,8 +16,10 @@ from speechai.core.model import Batch
 from speechai.core.states import BatchState, WaveState
 from speechai.core.zones import local_day
 from speechai.failpoints import reached
+from speechai.operation.parts import Part, do
 from speechai.operation.services import Services
 from speechai.store.database import Document
+from speechai.store.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -40,22 +42,33 @@ def open_waves(services: Services) -> int:
     """Open every wave that is due now, of every running batch, and record the missed ones.
 
     Fired by Beat at each wave's time and by the minute tick, which heals what Beat missed. Returns how many.
+    A batch whose rules cannot be asked is set aside and alerted, and keeps no other batch waiting.
     """
-    instant = services.clock.now()
-    opened = 0
-    for standing in services.store.standing.running(services.settings.provider_key):
-        batch = standing.batch
-        if batch.continuous:
-            policy = services.rulebook(standing).policy
-            if closed_reason(policy, instant, batch.zone, batch.country) is None:
-                open_day(services, batch, instant)
-            continue
-        due = due_slots(instant, batch.active_since or instant, batch.wave_times, batch.zone)
-        for slot in due.missed:
-            _record_missed(services, batch, slot, instant)
-        if due.open:
-            opened += run_wave(services, batch.id, due.open.day, due.open.label) is WaveResult.RUN
-    return opened
+    return do(services, DUE)
+
+
+def _open_due(services: Services, standing: Standing) -> int:
+    """A batch's wave that is due now, or the day of one that has no waves."""
+    batch, instant = standing.batch, services.clock.now()
+    if batch.continuous:
+        policy = services.rulebook(standing).policy
+        if closed_reason(policy, instant, batch.zone, batch.country) is None:
+            open_day(services, batch, instant)
+        return 0
+    due = due_slots(instant, batch.active_since or instant, batch.wave_times, batch.zone)
+    for slot in due.missed:
+        _record_missed(services, batch, slot, instant)
+    if due.open is None:
+        return 0
+    return run_wave(services, batch.id, due.open.day, due.open.label) is WaveResult.RUN
+
+
+DUE: Part[Standing] = Part(
+    "due_waves",
+    lambda services, _: services.store.standing.running(services.settings.provider_key),
+    _open_due,
+    lambda standing: standing.batch.id,
+)
 
 
 def run_wave(services: Services, batch_id: str, day: date, slot: str) -> WaveResult:
@@ -73,47 +86,45 @@ def run_wave(services: Services, batch_id: str, day: date, slot: str) -> WaveRes
     waves = services.store.waves
     if closed := closed_reason(policy, instant, batch.zone, batch.country):
         details = {"at": instant, "rule": "window", "detail": closed, "policy": policy.id}
-        if waves.record(batch_id, day, slot, WaveState.SKIPPED.value, details):
+        if waves.record(batch_id, day, slot, WaveState.SKIPPED, details):
             log.info("wave skipped: %s", closed, extra=extra)
             return WaveResult.SKIPPED
         return WaveResult.ALREADY
-    if not waves.record(batch_id, day, slot, WaveState.OPEN.value, {"at": instant}):
+    if not waves.record(batch_id, day, slot, WaveState.OPEN, {"at": instant}):
         return WaveResult.ALREADY
     reached("wave_begun")
     _release(services, batch, day, slot, instant)
     return WaveResult.RUN
 
 
-def finish_wave(services: Services, wave: Document) -> None:
+def finish_wave(services: Services, wave: Document) -> int:
     """Go on with a wave that a crash interrupted: picking and releasing again changes nothing twice."""
     batch = services.store.batches.get(wave["batch_id"])
     day, instant = date.fromisoformat(wave["day"]), services.clock.now()
     if batch is None or batch.status is not BatchState.RUNNING or local_day(instant, batch.zone) != day:
-        changes = {
-            "status": WaveState.MISSED.value,
-            "detail": "interrupted, and its day or its batch is over",
-        }
-        services.store.waves.update(wave["batch_id"], day, wave["slot"], changes)
-        return
+        # Whoever it picked was released as they were picked; who was called before comes with a later wave.
+        changes = {"detail": "interrupted, and its day or its batch is over"}
+        return services.store.waves.move(wave["batch_id"], day, wave["slot"], WaveState.MISSED, changes)
     _release(services, batch, day, wave["slot"], instant)
+    return 1
 
 
 def open_day(services: Services, batch: Batch, instant: datetime) -> int:
     """A continuous batch opens its day with the window: whoever has a place is called at the own time."""
     day = local_day(instant, batch.zone)
-    pick_group(services, batch, day)
-    released = services.store.groups.release_at_own_time(batch.id, day, instant)
+    picked = pick_group(services, batch, day, instant)
+    released = picked + services.store.groups.release_at_own_time(batch.id, day, instant)
     if released:
         log.info("day opened", extra={"batch_id": batch.id, "day": day.isoformat(), "released": released})
         services.nudges.dispatch()
     return released
 
 
-def pick_group(services: Services, batch: Batch, day: date) -> int:
+def pick_group(services: Services, batch: Batch, day: date, instant: datetime) -> int:
     """Fill the day's group: `daily_contacts` different people in all.
 
     Who asked to be called that day comes first (their hour is a promise of ours), then carry-over, then new
-    people.
+    people, who are released as they are picked: nobody is left between the two.
     """
     _, tomorrow = day_bounds(day, batch.zone)
     # Whoever is due after the last wave cannot be called that day: the place would be wasted.
@@ -122,7 +133,7 @@ def pick_group(services: Services, batch: Batch, day: date) -> int:
     recruits: tuple[Callable[[], bool], ...] = (
         lambda: groups.recruit_callback(batch.id, day, tomorrow),
         lambda: groups.recruit_called_before(batch.id, day, last),
-        lambda: groups.recruit_new(batch.id, day),
+        lambda: groups.recruit_new(batch.id, day, instant),
     )
     picked = 0
     for recruit in recruits:
@@ -135,15 +146,14 @@ def pick_group(services: Services, batch: Batch, day: date) -> int:
 
 
 def _release(services: Services, batch: Batch, day: date, slot: str, instant: datetime) -> None:
-    picked = pick_group(services, batch, day)
+    picked = pick_group(services, batch, day, instant)
     released = services.store.groups.release(batch.id, day, instant)
     changes = {
-        "status": WaveState.RUN.value,
         "picked": picked,
         "released": released,
         "released_at": services.clock.now(),
     }
-    services.store.waves.update(batch.id, day, slot, changes)
+    services.store.waves.move(batch.id, day, slot, WaveState.RUN, changes)
     log.info(
         "wave run: %d people released, %d of them picked now",
         released,
@@ -155,7 +165,7 @@ def _release(services: Services, batch: Batch, day: date, slot: str, instant: da
 
 def _record_missed(services: Services, batch: Batch, slot: Slot, instant: datetime) -> None:
     details = {"at": instant, "detail": "not opened within 30 minutes, or a later wave took its place"}
-    if services.store.waves.record(batch.id, slot.day, slot.label, WaveState.MISSED.value, details):
+    if services.store.waves.record(batch.id, slot.day, slot.label, WaveState.MISSED, details):
         log.warning(
             "wave missed", extra={"batch_id": batch.id, "day": slot.day.isoformat(), "slot": slot.label}
         )

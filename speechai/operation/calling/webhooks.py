@@ -36,7 +36,10 @@ def receive(services: Services, event: str, call: dict[str, Any]) -> Reception:
     if attempt is None:
         log.info("webhook for a call that is not ours", extra={"event": event})
         return Reception.FOREIGN
-    if attempt.status in (AttemptState.DIALING, AttemptState.UNKNOWN) and call.get("call_id"):
+    if attempt.status in (AttemptState.DIALING, AttemptState.UNKNOWN):
+        if not call.get("call_id"):
+            log.warning("a webhook names our attempt and no call", extra={"attempt_id": attempt.id})
+            return Reception.FOREIGN
         # The answer to our request was lost, or is slower than this.
         found(services, attempt, call)
         attempt = services.store.attempts.get(attempt.id) or attempt

@@ -6,8 +6,10 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from speechai.core.model import Batch
-from speechai.core.states import BatchState, JobReason, JobState, WaitReason
+from speechai.core.states import BatchState, JobState
 from speechai.core.zones import local_day
+from speechai.failpoints import reached
+from speechai.operation.calling.closing import end_jobs
 from speechai.operation.calling.waves import open_day
 from speechai.operation.services import Services
 from speechai.store.database import Document, decimal_of
@@ -28,7 +30,11 @@ class MoveRefusedError(Exception):
 
 
 def start(services: Services, batch_id: str, when: Literal["now", "next_wave"]) -> Document:
-    """Start a draft: `now` runs it continuously, `next_wave` by its waves. Returns the batch."""
+    """Start a draft: `now` runs it continuously, `next_wave` by its waves. Returns the batch.
+
+    One write: its jobs wait for a wave since they were made, and only a running batch has waves. What follows
+    at once is only sooner than the minute tick would do it.
+    """
     continuous = when == "now"
     instant = services.clock.now()
     batch = _require(services, batch_id)
@@ -36,7 +42,6 @@ def start(services: Services, batch_id: str, when: Literal["now", "next_wave"]) 
         raise MoveRefusedError(batch.status)
     changes = {"continuous": continuous, "active_since": instant, "started_at": instant}
     _move(services, batch_id, BatchState.RUNNING, changes)
-    services.store.jobs.set_waiting(batch_id, WaitReason.DRAFT, WaitReason.WAVE, None)
     if continuous:
         open_day(services, _require(services, batch_id), instant)
     return view(services, batch_id)
@@ -62,10 +67,14 @@ def resume(services: Services, batch_id: str) -> Document:
 
 
 def cancel(services: Services, batch_id: str) -> Document:
-    """Call the batch off for good: who is not being called now never will be by it. Returns the batch."""
-    instant = services.clock.now()
-    _move(services, batch_id, BatchState.CANCELLED, {"cancelled_at": instant})
-    services.store.jobs.finish_batch(batch_id, JobReason.CANCELLED, instant)
+    """Call the batch off for good: who is not being called now never will be by it. Returns the batch.
+
+    Its jobs end in pieces, the first one here and the others by the sweep; who is being called ends with
+    the call.
+    """
+    _move(services, batch_id, BatchState.CANCELLED, {"cancelled_at": services.clock.now(), "ending": True})
+    reached("batch_cancelled")
+    end_jobs(services, batch_id, pieces=1)
     return view(services, batch_id)
 
 

@@ -18,14 +18,14 @@ from zoneinfo import ZoneInfo
 
 from speechai.catalog.use_cases import CURRENCY_OF, Country
 from speechai.core.promises import PromiseState, judged
-from speechai.core.states import BatchState, JobReason, JobState
+from speechai.core.states import JobReason, JobState
 from speechai.core.zones import local_day
 from speechai.ingest import FileError, read_table
 from speechai.ingest.amounts import UnreadableError, parse_amount
 from speechai.ingest.dates import parse_date
 from speechai.ingest.documents import parse_document
 from speechai.ingest.messages import Language, say
-from speechai.operation.calling.settling import complete_batch_if_over
+from speechai.operation.calling import closing
 from speechai.operation.campaigns.chunks import chunks
 from speechai.operation.services import Services
 from speechai.store.database import Document
@@ -182,7 +182,7 @@ def _end_paid(services: Services, account_id: str, people: set[str], result: Pay
             if services.store.jobs.finish(job["_id"], JobState.DONE, JobReason.PAID, instant):
                 result.ended += 1
                 if batch := services.store.batches.get(job["batch_id"]):
-                    complete_batch_if_over(services, batch)
+                    closing.complete_if_over(services, batch)
 
 
 def _judge_promises(
@@ -226,16 +226,7 @@ def _judge_promise(
 
 def _back_to_the_flow(services: Services, job: Document, state: PromiseState, by: str) -> bool:
     """Call again at the next legal moment, on record."""
-    instant = services.clock.now()
-    batch = services.store.batches.get(job["batch_id"])
-    if batch is None or batch.status is BatchState.CANCELLED:
-        return False
-    if not services.store.jobs.reopen(job["_id"], by, f"promise {state.value}", instant):
-        return False
-    if batch.status is BatchState.COMPLETED:
-        services.store.batches.move(batch.id, BatchState.RUNNING, {"active_since": instant})
-    services.nudges.dispatch()
-    return True
+    return closing.reopen(services, job["batch_id"], job["_id"], by, f"promise {state.value}")
 
 
 def _sum(payments: Iterable[Document], currency: str, since: str) -> int:

@@ -17,7 +17,6 @@ from zoneinfo import ZoneInfo
 from speechai.catalog.accounts import DEFAULT_ACCOUNT, Account
 from speechai.catalog.policies import Consent, Policy
 from speechai.catalog.use_cases import USE_CASES, Country, UseCaseId
-from speechai.core.states import WaitReason
 from speechai.core.zones import ZONE_OF_COUNTRY, local_day
 from speechai.ingest import Contact, FileError, ParsedFile, read_contacts
 from speechai.ingest.messages import Language
@@ -311,7 +310,6 @@ def _documents(
             offer=contact.offer,
             variables=contact.variables,
             max_attempts=max_attempts,
-            waiting_for=WaitReason.DRAFT,
             rows=contact.rows,
             instant=instant,
         )

@@ -94,19 +94,13 @@ def resume(services: Services, account_id: str) -> int:
     return resumed
 
 
-def resume_all(services: Services) -> int:
-    """Every account whose jobs wait for money: perhaps it is a new day, or somebody topped up."""
-    return sum(resume(services, account_id) for account_id in services.store.jobs.accounts_suspended())
-
-
-def heal(services: Services) -> int:
-    """What crashes left: entries not in the ledger yet, and money held for calls that are over."""
+def heal_hold(services: Services, held: tuple[str, str]) -> int:
+    """Money that is held for a call that is over, or whose owner died before reserving it."""
+    account_id, attempt_id = held
     store = services.store
-    healed = sum(store.funds.post_waiting(account_id) for account_id in store.funds.accounts_with_waiting())
-    for account_id, attempt_id in store.funds.holders():
-        attempt = store.attempts.get(attempt_id)
-        if attempt is not None:
-            healed += charge(services, attempt)
-        elif attempt_id not in store.pacing.open_attempts(services.settings.provider_key):
-            healed += store.funds.release(account_id, attempt_id)  # its owner died before reserving
-    return healed
+    attempt = store.attempts.get(attempt_id)
+    if attempt is not None:
+        return charge(services, attempt)
+    if attempt_id in store.pacing.open_attempts(services.settings.provider_key):
+        return 0
+    return store.funds.release(account_id, attempt_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from speechai.ingest.documents import parse_document
 from speechai.ingest.messages import Language
 from speechai.ingest.phones import parse_phones
 from speechai.operation.services import Services
+from speechai.store.standing import Standing
 
 log = logging.getLogger(__name__)
 
@@ -50,15 +52,29 @@ def scopes_of(batch: Batch) -> list[str]:
     return [*own, MARKETING] if batch.use_case is UseCaseId.MARKETING else own
 
 
-def reasons_against(services: Services, jobs: Sequence[Job], batch: Batch) -> list[str | None]:
-    """Of each job, why nobody may call its person or next number, or None."""
-    keys = [key for job in jobs for key in (job.person_id, job.next_phone or "")]
-    entries = services.store.do_not_call.about(keys, scopes_of(batch))
-    return [_reason(entries.get(job.person_id) or entries.get(job.next_phone or "")) for job in jobs]
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What the list says about a job's person, and about each of its numbers that is on it."""
+
+    person: str | None
+    numbers: Mapping[str, str]
 
 
-def _reason(entry: Mapping[str, Any] | None) -> str | None:
-    return f"{entry['reason']} since {entry['at']:%Y-%m-%d}, for {entry['scope']}" if entry else None
+def listed_of(services: Services, jobs: Sequence[Job], standing: Standing) -> list[Listed]:
+    """Of each job of a batch, why nobody may call its person, or which of its numbers."""
+    keys = [key for job in jobs for key in (job.person_id, *job.phones)]
+    entries = services.store.do_not_call.about(keys, scopes_of(standing.batch))
+    return [
+        Listed(
+            person=_reason(entries[job.person_id]) if job.person_id in entries else None,
+            numbers={phone: _reason(entries[phone]) for phone in job.phones if phone in entries},
+        )
+        for job in jobs
+    ]
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    return f"{entry['reason']} since {entry['at']:%Y-%m-%d}, for {entry['scope']}"
 
 
 def opt_out(services: Services, attempt: Attempt, batch: Batch) -> None:

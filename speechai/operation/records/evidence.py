@@ -31,10 +31,11 @@ _SHOWN_OF_A_BATCH = (
 
 def link_all(services: Services, person_id: str | None = None) -> int:
     """Give every final attempt without a link its link. Returns how many."""
-    return sum(_link(services, attempt) for attempt in services.store.evidence.unlinked(person_id))
+    return sum(link(services, attempt) for attempt in services.store.evidence.unlinked(person_id))
 
 
-def _link(services: Services, attempt: Document) -> bool:
+def link(services: Services, attempt: Document) -> bool:
+    """Give a final attempt its link, once. False where its person was erased."""
     store, person_id = services.store, attempt["person_id"]
     salt = store.persons.salt(person_id)
     if salt is None:
@@ -44,7 +45,7 @@ def _link(services: Services, attempt: Document) -> bool:
     while not store.evidence.has_link(attempt["_id"]):
         head = store.evidence.head(person_id)
         previous, seq = (head["link"], head["seq"]) if head else (START, 0)
-        link = link_document(
+        made = link_document(
             person_id=person_id,
             seq=seq + 1,
             attempt_id=attempt["_id"],
@@ -53,7 +54,7 @@ def _link(services: Services, attempt: Document) -> bool:
             link=link_of(previous, digest),
             instant=services.clock.now(),
         )
-        if store.evidence.append(link):
+        if store.evidence.append(made):
             break
     store.evidence.linked(attempt["_id"])
     return True

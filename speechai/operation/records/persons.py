@@ -56,13 +56,16 @@ def join_histories(services: Services, account: Account, contacts: Sequence[Cont
         log.info("two histories joined", extra={"account_id": account.id})
 
 
-def join_again(services: Services) -> int:
+def recent_joins(services: Services, _: Sequence[str] = ()) -> list[tuple[str, str]]:
+    """(alias, person) joined so lately that a dial which was on its way may still have the old name."""
+    return services.store.persons.recent_joins(services.clock.now() - JOIN_AGAIN_FOR)
+
+
+def join_again(services: Services, joined: tuple[str, str]) -> int:
     """Take along what a dial wrote under the old name while two histories were being joined."""
-    since = services.clock.now() - JOIN_AGAIN_FOR
-    joins = services.store.persons.recent_joins(since)
-    for alias, person_id in joins:
-        services.store.persons.join(alias, person_id, "sweep", services.clock.now())
-    return len(joins)
+    alias, person_id = joined
+    services.store.persons.join(alias, person_id, "sweep", services.clock.now())
+    return 1
 
 
 def history(services: Services, person_id: str) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import pytest
 
 from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
-from speechai.core.states import WaitReason
 from speechai.operation.campaigns import batches
 from speechai.operation.services import Services
 from speechai.store.batches import batch_document
@@ -112,7 +111,6 @@ def add_batch(
             offer={},
             variables={},
             max_attempts=max_attempts,
-            waiting_for=WaitReason.DRAFT,
             rows=[number + 1],
             instant=instant,
         )

@@ -1,0 +1,77 @@
+"""Doing the same to many items: one that raises is set aside and alerted, the rest goes on.
+
+Each kind of work has a name and is done by one worker at a time, for a bounded time.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from speechai.clock import monotonic
+from speechai.operation.services import Services
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+SECONDS = 20.0  # after which a part leaves the rest to its next turn
+FLIGHT = 45.0  # seconds: how long nobody else does a part whose worker died; longer than its slowest item
+
+
+@dataclass(frozen=True, slots=True)
+class Part(Generic[T]):
+    """One kind of work that comes again and again."""
+
+    name: str
+    find: Callable[[Services, Sequence[str]], Iterable[T]]
+    """What there is to do; the keys of what is set aside are left out."""
+    heal: Callable[[Services, T], int]
+    """Do it to one item. Returns how much was done; doing it twice is doing it once."""
+    key: Callable[[T], str]
+    """The item's name, under which it is set aside."""
+
+
+def whole(name: str, function: Callable[[Services], int]) -> Part[None]:
+    """A part that is one piece of work."""
+    return Part(
+        name,
+        lambda services, aside: [] if aside else [None],
+        lambda services, _: function(services),
+        lambda _: "",
+    )
+
+
+def do(services: Services, part: Part[T], seconds: float = SECONDS) -> int:
+    """Do a part, unless somebody else does. Returns how much was done."""
+    sweeps = services.store.sweeps
+    token = sweeps.take(part.name, services.worker, FLIGHT)
+    if token is None:
+        return 0
+    try:
+        return _each(services, part, seconds)
+    finally:
+        sweeps.done(part.name, token)
+
+
+def _each(services: Services, part: Part[T], seconds: float) -> int:
+    sweeps, began = services.store.sweeps, monotonic()
+    aside, on_record = sweeps.aside(part.name, services.clock.now())
+    done = 0
+    for item in part.find(services, aside):
+        key = part.key(item)
+        if key in aside:
+            continue
+        try:
+            done += part.heal(services, item)
+        except Exception as error:
+            until = sweeps.set_aside(part.name, key, repr(error)[:500], services.clock.now())
+            log.exception("set aside: %s", part.name, extra={"item": key, "until": str(until)})
+        else:
+            if key in on_record:
+                sweeps.well(part.name, key)
+        if monotonic() - began > seconds:
+            log.warning("the rest waits for the next turn: %s", part.name)
+            break
+    return done
