@@ -15,6 +15,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
+from speechai.core.call import Call
 from speechai.core.model import Attempt, Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.states import ATTEMPT_MOVES, OPEN_ATTEMPTS, AttemptState
@@ -336,36 +337,36 @@ class AttemptRepository:
         return self._move(attempt_id, AttemptState.NEEDS_REVIEW, instant, changes, ended=True)
 
     def observe(
-        self, before: Attempt, call: Document, instant: datetime, *, ended: bool, lease_seconds: float
+        self, before: Attempt, call: Call, instant: datetime, *, ended: bool, lease_seconds: float
     ) -> bool:
         """Keep the provider's latest answer, without moving the attempt. The first end seen stays the end.
 
         False where another answer came in since `before` was read: read again, or the richer one is lost.
         """
         fields: Document = {
-            "call": {"$literal": call},
+            "call": {"$literal": call.raw},
             "seen_at": instant,
             "revision": before.revision + 1,
             "lease_until": plus_seconds(lease_seconds),
         }
         if ended:
             fields["ended_at"] = {"$ifNull": ["$ended_at", instant]}
-        if call.get("call_id"):
-            fields["call_id"] = {"$literal": call["call_id"]}
+        if call.call_id:
+            fields["call_id"] = {"$literal": call.call_id}
         wanted = {"_id": before.id, "status": {"$in": _OPEN}, "revision": before.revision}
         return self._attempts.update_one(wanted, [{"$set": fields}]).matched_count == 1
 
     def amend(
         self,
         before: Attempt,
-        call: Document,
+        call: Call,
         cost_cents: Decimal,
         instant: datetime,
         details_due: datetime | None,
     ) -> bool:
         """A final attempt's later analysis or cost: kept, without reopening it. False as in `observe`."""
         changes = {
-            "call": call,
+            "call": call.raw,
             "cost_cents": money(cost_cents),
             "amended_at": instant,
             "details_due": details_due,

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from speechai.core.call import Call
 from speechai.core.model import Attempt
-from speechai.core.outcomes import is_terminal
 from speechai.core.states import AttemptState
 from speechai.core.watching import PAGE, Watch, until_next_page, watch
 from speechai.operation.calling.settling import Told, is_ready, observe, review
@@ -52,15 +52,15 @@ def look(services: Services, attempt_id: str, poll_token: str) -> Look:
     if attempt is None or attempt.status is not AttemptState.ONGOING or attempt.poll_token != poll_token:
         return Look(Next.CUT)
     try:
-        call = services.provider.get_call(attempt.call_id or "")
+        call = Call.of(services.provider.get_call(attempt.call_id or ""))
     except NotFound:
         log.warning("the provider does not know the call", extra={"attempt_id": attempt_id})
-        call = {}
+        call = Call({})
     except ProviderError as error:
         log.warning("could not look at the call", extra={"attempt_id": attempt_id, "error": str(error)})
         return _look_again(services, attempt)
 
-    if is_terminal(call) or is_terminal(attempt.call):
+    if call.is_terminal or attempt.call.is_terminal:
         attempt = observe(services, attempt, call, Told.BY_LOOKING)
         if is_ready(services, attempt):
             return Look(Next.PERSIST)
@@ -97,15 +97,15 @@ def _going_on(services: Services, page: list[Attempt]) -> set[str]:
     """Those of the attempts whose call goes on, by the provider's list, and is not to be ended."""
     live = {attempt.call_id: attempt for attempt in page if attempt.call_id and attempt.ended_at is None}
     try:
-        calls = services.provider.get_calls(list(live))
+        calls = [Call.of(told) for told in services.provider.get_calls(list(live))]
     except ProviderError as error:
         log.warning("could not look at a page of calls", extra={"error": str(error)})
         return {attempt.id for attempt in live.values()}  # as far as we know; soon again
     return {
         attempt.id
         for call in calls
-        if not is_terminal(call)
-        and (attempt := live.get(call["call_id"])) is not None
+        if not call.is_terminal
+        and (attempt := live.get(call.call_id or "")) is not None
         and not _is_too_long(services, attempt)
     }
 
