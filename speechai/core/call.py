@@ -17,7 +17,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from speechai.core.callback import Callback, read_callback
-from speechai.core.words import answer_of, asks_for_no_calls, text_of
+from speechai.core.captured import Captured, captured_in
+from speechai.core.words import answer_of, written
 
 TERMINAL_STATUSES = frozenset({"ended", "not_connected", "error"})
 LIVE_STATUSES = frozenset({"registered", "ongoing"})
@@ -49,44 +50,10 @@ _SILENT_ENDS = INVALID_ENDS | FULL_ENDS | NO_CREDIT_ENDS
 _WORDLESS_ENDS = _SILENT_ENDS | UNANSWERED_ENDS | FAILED_ENDS
 """Nothing is said before these, unless somebody talked."""
 
-# Names under which agents capture the same thing, in the order they are looked at.
-CAPTURED_NAMES: dict[str, tuple[str, ...]] = {
-    "payment_date": ("fecha_pago_cliente", "fecha_pago", "payment_date"),
-    "payment_amount": ("monto_pago_cliente", "monto_pago", "payment_amount"),
-    "callback_at": ("callback_at", "fecha_callback", "fecha_rellamada", "callback_time"),
-    "callback": ("solicita_callback", "callback_requested", "callback", "reagendar"),
-    "opted_out": ("opt_out", "opted_out", "no_llamar", "do_not_call"),
-    "wrong_person": ("wrong_person", "persona_equivocada", "numero_equivocado"),
-    "third_party": ("third_party", "tercero", "contesta_tercero"),
-    "interest": ("interesado", "interested", "acepta_oferta"),
-    "answered": ("encuesta_completa", "survey_completed"),
-    "confirmed": ("confirma", "confirmado", "confirmed"),
-}
-
 MOST_CENTS = Decimal(10) ** 9  # no call costs more: such a cost is not believed
+DEEPEST = 50  # a field nested deeper is kept as text: MongoDB keeps a hundred levels
 LONGEST_MS = 24 * 60 * 60 * 1000  # nor lasts longer: the provider ends every call after two hours
 _FINEST_CENTS = Decimal("1e-12")
-
-
-@dataclass(frozen=True, slots=True)
-class Captured:
-    """What the agent wrote down during the call, as it wrote it; what says nothing (`N/A`) is None."""
-
-    payment_date: str | None = None
-    payment_amount: str | None = None
-    callback_at: str | None = None
-    callback: bool = False
-    opted_out: bool = False
-    wrong_person: bool = False
-    third_party: bool = False
-    interest: bool = False
-    answered: bool = False
-    confirmed: bool = False
-
-    @property
-    def asks_for_callback(self) -> bool:
-        """Whether the person asked to be called, with an hour or without."""
-        return self.callback or self.callback_at is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +83,13 @@ class Call(Mapping[str, Any]):
         if isinstance(raw, dict):
             return cls(raw)
         return cls(dict(raw) if isinstance(raw, Mapping) else {})
+
+    @cached_property
+    def kept(self) -> dict[str, Any]:
+        """The provider's fields as a database can keep them: what none can (integers of more than 64 bits,
+        halves of characters, lists in lists without end) is text there, and nothing is left out.
+        """
+        return {_storable_text(name): _storable(value) for name, value in self.raw.items()}
 
     def __getitem__(self, name: str) -> Any:
         return self.raw[name]
@@ -219,19 +193,7 @@ class Call(Mapping[str, Any]):
 
         The analysis wins where it says something. An opt-out binds whichever of the two says so.
         """
-        said = {field: tuple(self._said(names)) for field, names in CAPTURED_NAMES.items()}
-        return Captured(
-            payment_date=_first_text(said["payment_date"]),
-            payment_amount=_first_text(said["payment_amount"]),
-            callback_at=_first_text(said["callback_at"]),
-            callback=_first_answer(said["callback"]),
-            opted_out=any(asks_for_no_calls(value) for value in said["opted_out"]),
-            wrong_person=_first_answer(said["wrong_person"]),
-            third_party=_first_answer(said["third_party"]),
-            interest=_first_answer(said["interest"]),
-            answered=_first_answer(said["answered"]),
-            confirmed=_first_answer(said["confirmed"]),
-        )
+        return captured_in(self._analysed, self._variables)
 
     @property
     def said(self) -> dict[str, Any]:
@@ -332,27 +294,38 @@ class Call(Mapping[str, Any]):
 
     @property
     def _variables(self) -> dict[str, Any]:
-        return _mapping(self.raw.get("collected_dynamic_variables"))
+        return _mapping(_storable(self.raw.get("collected_dynamic_variables")))
 
     @property
     def _analysed(self) -> dict[str, Any]:
-        return _mapping(self.analysis.get("custom_analysis_data"))
-
-    def _said(self, names: Iterable[str]) -> Iterable[Any]:
-        sources = self._analysed, self._variables
-        return (source[name] for name in names for source in sources if name in source)
-
-
-def _first_text(values: Iterable[Any]) -> str | None:
-    return next((text for value in values if (text := text_of(value)) is not None), None)
-
-
-def _first_answer(values: Iterable[Any]) -> bool:
-    return next((answer for value in values if (answer := answer_of(value)) is not None), False)
+        return _mapping(_storable(self.analysis.get("custom_analysis_data")))
 
 
 def _mapping(value: Any) -> dict[str, Any]:
     return value if isinstance(value, dict) else dict(value) if isinstance(value, Mapping) else {}
+
+
+def _storable(value: Any, depth: int = DEEPEST) -> Any:
+    if isinstance(value, str):
+        return _storable_text(value)
+    if isinstance(value, dict | list) and not depth:
+        return _storable_text(written(value) or "")
+    if isinstance(value, dict):
+        return {_storable_text(str(name)): _storable(inner, depth - 1) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_storable(inner, depth - 1) for inner in value]
+    if isinstance(value, int) and not -(2**63) <= value < 2**63:
+        return written(value)
+    return value
+
+
+def _storable_text(text: str) -> str:
+    return text if text.isascii() and "\0" not in text else _whole(text)
+
+
+def _whole(text: str) -> str:
+    """Without halves of characters, which no encoding has, and without the character that ends a name."""
+    return text.encode("utf-8", "replace").decode().replace("\0", "\N{SYMBOL FOR NULL}")
 
 
 def _name(value: Any) -> str | None:

@@ -18,8 +18,8 @@ from speechai.core.call import (
     NO_CREDIT_ENDS,
     OPTED_OUT_END,
     Call,
-    Captured,
 )
+from speechai.core.captured import Captured
 from speechai.core.promises import Promise, PromiseState
 
 

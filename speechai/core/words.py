@@ -37,7 +37,7 @@ _WANTS_NO_CALLS = re.compile(
 
 def text_of(value: Any) -> str | None:
     """The value as text, as it was written; None where it says nothing (`is_nothing`)."""
-    text = _written(value)
+    text = written(value)
     return None if text is None or is_nothing(text) else text
 
 
@@ -52,7 +52,7 @@ def answer_of(value: Any) -> bool | None:
 
     None where it says nothing, or begins with neither (`pidió que no lo llamen`).
     """
-    text = _written(value) or ""
+    text = written(value) or ""
     plain = _plain(text)
     first = plain.split(" ", 1)[0]
     if first in _YES:
@@ -71,10 +71,11 @@ def asks_for_no_calls(value: Any) -> bool:
     answer = answer_of(value)
     if answer is None:
         return text_of(value) is not None
-    return answer or bool(_WANTS_NO_CALLS.match(unaccented(_written(value) or "")))
+    return answer or bool(_WANTS_NO_CALLS.match(unaccented(written(value) or "")))
 
 
-def _written(value: Any) -> str | None:
+def written(value: Any) -> str | None:
+    """The value as text; None where there is none."""
     if value is None or (isinstance(value, list | tuple | dict) and not value):
         return None
     try:

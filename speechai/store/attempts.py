@@ -344,7 +344,7 @@ class AttemptRepository:
         False where another answer came in since `before` was read: read again, or the richer one is lost.
         """
         fields: Document = {
-            "call": {"$literal": call.raw},
+            "call": {"$literal": call.kept},
             "seen_at": instant,
             "revision": before.revision + 1,
             "lease_until": plus_seconds(lease_seconds),
@@ -366,7 +366,7 @@ class AttemptRepository:
     ) -> bool:
         """A final attempt's later analysis or cost: kept, without reopening it. False as in `observe`."""
         changes = {
-            "call": call.raw,
+            "call": call.kept,
             "cost_cents": money(cost_cents),
             "amended_at": instant,
             "details_due": details_due,

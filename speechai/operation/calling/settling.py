@@ -278,7 +278,7 @@ def result_fields(attempt: Attempt, job: Job, history: list[Attempt], instant: d
             "status": call.status,
             "outcome": attempt.outcome.value if attempt.outcome else None,
             "timestamp": instant,
-            "summary": {name: call.raw[name] for name in SUMMARY_FIELDS if name in call.raw},
+            "summary": {name: call.kept[name] for name in SUMMARY_FIELDS if name in call.kept},
         },
     }
     if attempt.call_id:

@@ -39,7 +39,7 @@ def receive(services: Services, event: str, told: dict[str, Any]) -> Reception:
         return Reception.FOREIGN
     if attempt.status in (AttemptState.DIALING, AttemptState.UNKNOWN) and call.call_id:
         # The answer to our request was lost, or is slower than this.
-        found(services, attempt, told)
+        found(services, attempt, call.kept)
         attempt = services.store.attempts.get(attempt.id) or attempt
     if not _says_something_new(attempt, call):
         return Reception.REPEAT

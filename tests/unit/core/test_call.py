@@ -4,12 +4,14 @@ import json
 from datetime import UTC, datetime
 from decimal import Decimal
 
+import bson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from speechai.catalog.use_cases import Success
-from speechai.core.call import CAPTURED_NAMES, MOST_CENTS, Call, Captured, ProductCost
+from speechai.core.call import MOST_CENTS, Call, ProductCost
+from speechai.core.captured import CAPTURED_NAMES, Captured
 from speechai.core.outcomes import BY_DISCONNECTION, Outcome, classify, is_known
 from tests.builders import SANTIAGO
 
@@ -333,3 +335,27 @@ def test_merging_changes_neither_answer():
     before = json.dumps(ANSWERS)
     Call(ANSWERS[1]).merge(Call(ANSWERS[3]))
     assert json.dumps(ANSWERS) == before
+
+
+# -- what is kept -------------------------------------------------------------------------------------------
+
+
+def bottomless(levels):
+    nested = []
+    for _ in range(levels):
+        nested = [nested]
+    return nested
+
+
+@given(CALLS)
+@example({"quantum": 10**30, "depth": bottomless(300), "half\ud800": "\ud800", "na\0me": {"a\0": 10**5000}})
+def test_whatever_comes_can_be_kept_and_nothing_is_left_out(raw):
+    kept = Call(raw).kept
+    bson.encode(kept)
+    assert len(kept) == len(raw)
+    assert Call(kept).kept == kept
+
+
+def test_what_a_database_can_keep_is_kept_as_it_came():
+    raw = {"a": 1, "b": [1.5, None, {"c": "ñ"}], "d": "\N{GRINNING FACE}", "call_weather": {"sky": "clear"}}
+    assert Call(raw).kept == raw
