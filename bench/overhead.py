@@ -24,6 +24,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from speechai.clock import SystemClock  # noqa: E402 - this script runs from a checkout as it is
+from speechai.core.call import Call  # noqa: E402
 from speechai.core.model import Taken  # noqa: E402
 from speechai.core.next_step import Step  # noqa: E402
 from speechai.core.outcomes import Outcome  # noqa: E402
@@ -180,7 +181,7 @@ class BareLoop:
         if event == "call_ended":
             self._store.pacing.free_slot(self._provider, attempt_id, "default", heard_at=instant)
             self._slots.release()
-        self._store.attempts.observe(attempt, call, instant, ended=True, lease_seconds=35)
+        self._store.attempts.observe(attempt, Call.of(call), instant, ended=True, lease_seconds=35)
         if event == "call_analyzed":
             self._settle(attempt_id, attempt.job_id, call)
 

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from speechai.catalog.policies import Consent, Policy
 from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.core.call import Call
 from speechai.core.caps import PastCall
 from speechai.core.debt import Debt
 from speechai.core.outcomes import CONVERSATIONS, Outcome
@@ -140,7 +141,7 @@ class Attempt:
     lease_until: datetime
     poll_token: str | None
     provider: str
-    call: dict[str, Any] = field(default_factory=dict)  # the provider's whole answer, latest and richest
+    call: Call = field(default_factory=lambda: Call({}))  # what the provider told of it so far
     ended_at: datetime | None = None  # when we first saw that the call is over
     settled_at: datetime | None = None
     cost_cents: Decimal = Decimal(0)  # US cents

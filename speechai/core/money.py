@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 from enum import StrEnum
-from typing import Any
 
 from speechai.catalog.accounts import Account, AccountStatus, Plan
 from speechai.core.states import JobReason
@@ -61,9 +59,9 @@ def price_of(plan: Plan, cents: Decimal, duration_ms: int) -> Price:
     return Price(cents, seconds if plan is Plan.MINUTES else cents)
 
 
-def estimate(call: Mapping[str, Any], cents_per_minute: Decimal) -> Decimal:
+def estimate(duration_ms: int, cents_per_minute: Decimal) -> Decimal:
     """What a call of that length costs at the price we reckon with: the provider never said."""
-    return cents_per_minute * Decimal(int(call.get("duration_ms") or 0)) / Decimal(60_000)
+    return cents_per_minute * Decimal(duration_ms) / Decimal(60_000)
 
 
 def lacking(account: Account, funds: Funds, price: Price, today: date) -> JobReason | None:

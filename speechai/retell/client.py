@@ -18,9 +18,11 @@ from tenacity.wait import wait_random_exponential
 from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 
 from speechai.clock import Clock, SystemClock
+from speechai.core.call import Call
 from speechai.retell.errors import ProviderError, Retryable, Throttled, UnknownResult, error_of
 
-Call = dict[str, Any]
+Answer = dict[str, Any]
+"""A call in the provider's own words (`speechai.core.call` reads it)."""
 
 READ_TRIES = 3
 READ_SECONDS = 15.0  # all tries of one read together
@@ -71,7 +73,7 @@ class CallRequest:
 class CallPage:
     """One page of list-calls."""
 
-    items: list[Call]
+    items: list[Answer]
     has_more: bool
     pagination_key: str | None
 
@@ -117,7 +119,7 @@ class RetellClient:
 
     # -- the one request that rings ---------------------------------------------------------------
 
-    def create_phone_call(self, request: CallRequest) -> Call:
+    def create_phone_call(self, request: CallRequest) -> Answer:
         """Place a call; sent once, whatever happens.
 
         Raises Refused (definitely not placed), Throttled and Retryable (nothing was sent or accepted), and
@@ -154,9 +156,9 @@ class RetellClient:
 
     # -- reads ------------------------------------------------------------------------------------
 
-    def get_call(self, call_id: str) -> Call:
+    def get_call(self, call_id: str) -> Answer:
         """The call as it stands. Raises NotFound where the provider does not know it."""
-        return dict(self._read("GET", f"/v2/get-call/{quote(call_id, safe='')}", get_call=True))
+        return _object(self._read("GET", f"/v2/get-call/{quote(call_id, safe='')}", get_call=True))
 
     def list_calls(
         self,
@@ -177,23 +179,25 @@ class RetellClient:
         answer = self._read("POST", "/v3/list-calls", json=body)
         if isinstance(answer, list):
             return CallPage(answer, False, None)
-        return CallPage(answer.get("items") or [], bool(answer.get("has_more")), answer.get("pagination_key"))
+        answer = _object(answer)
+        items = answer["items"] if isinstance(answer.get("items"), list) else []
+        return CallPage(items, bool(answer.get("has_more")), answer.get("pagination_key"))
 
-    def find_by_attempt(self, attempt_id: str) -> list[Call]:
+    def find_by_attempt(self, attempt_id: str) -> list[Answer]:
         """Every call that carries this attempt's id in its metadata."""
         condition = {"type": "string", "key": "attempt_id", "op": "eq", "value": attempt_id}
         calls = self._all_pages({"metadata": [condition]})
         # Filtered again: a provider that does not know the filter answers with everything.
-        return [call for call in calls if (call.get("metadata") or {}).get("attempt_id") == attempt_id]
+        return [call for call in calls if Call.of(call).attempt_id == attempt_id and Call.of(call).call_id]
 
-    def get_calls(self, call_ids: Sequence[str]) -> list[Call]:
+    def get_calls(self, call_ids: Sequence[str]) -> list[Answer]:
         """Many calls at once, in pages of list-calls: without transcripts, and without those unknown."""
         wanted = set(call_ids)
-        found: list[Call] = []
+        found: list[Answer] = []
         for start in range(0, len(call_ids), PAGE):
             chunk = list(call_ids[start : start + PAGE])
             found += self._all_pages({"call_id": {"type": "enum", "op": "in", "value": chunk}})
-        return [call for call in found if call.get("call_id") in wanted]
+        return [call for call in found if Call.of(call).call_id in wanted]
 
     def get_concurrency(self) -> dict[str, Any]:
         """How many calls are running in the workspace, and how many may."""
@@ -207,8 +211,8 @@ class RetellClient:
         """End a call. Saying so twice is harmless, so it is tried again like a read."""
         self._read("POST", f"/v2/stop-call/{quote(call_id, safe='')}", get_call=True)
 
-    def _all_pages(self, filter_criteria: dict[str, Any], most: int = 50) -> list[Call]:
-        found: list[Call] = []
+    def _all_pages(self, filter_criteria: dict[str, Any], most: int = 50) -> list[Answer]:
+        found: list[Answer] = []
         key = None
         for _ in range(most):
             page = self.list_calls(filter_criteria=filter_criteria, limit=PAGE, pagination_key=key)
@@ -236,6 +240,13 @@ class RetellClient:
             return response.json()
         except ValueError as error:
             raise Retryable("an answer that cannot be read", status=response.status_code) from error
+
+
+def _object(answer: Any) -> dict[str, Any]:
+    """The answer, if it is the JSON object that it should be. Raises Retryable."""
+    if not isinstance(answer, dict):
+        raise Retryable("an answer that is no object")
+    return answer
 
 
 _backoff = wait_random_exponential(multiplier=0.5, max=LONGEST_WAIT)

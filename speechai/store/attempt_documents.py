@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 
 from speechai.catalog.use_cases import UseCaseId
+from speechai.core.call import Call
 from speechai.core.caps import PastCall
 from speechai.core.model import Attempt, Batch, Job, Taken
 from speechai.core.outcomes import CONVERSATIONS, Outcome
@@ -192,7 +193,7 @@ def attempt_from(document: Document) -> Attempt:
         lease_until=document["lease_until"],
         poll_token=document.get("poll_token"),
         provider=document["provider"],
-        call=document.get("call") or {},
+        call=Call.of(document.get("call")),
         ended_at=document.get("ended_at"),
         settled_at=document.get("settled_at"),
         cost_cents=decimal_of(document.get("cost_cents")),

@@ -15,6 +15,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING
 from pymongo.errors import DuplicateKeyError
 
+from speechai.core.call import Call
 from speechai.core.model import Attempt
 from speechai.core.outcomes import Outcome
 from speechai.core.states import ATTEMPT_MOVES, OPEN_ATTEMPTS, AttemptState
@@ -376,29 +377,29 @@ class AttemptRepository:
     # -- what the provider tells ----------------------------------------------------------------
 
     def observe(
-        self, before: Attempt, call: Document, instant: datetime, *, ended: bool, lease_seconds: float
+        self, before: Attempt, call: Call, instant: datetime, *, ended: bool, lease_seconds: float
     ) -> bool:
         """Keep the provider's latest answer, without moving the attempt. The first end seen stays the end.
 
         False where another answer came in since `before` was read: read again, or the richer one is lost.
         """
         fields: Document = {
-            "call": {"$literal": call},
+            "call": {"$literal": call.kept},
             "seen_at": instant,
             "revision": before.revision + 1,
             "lease_until": plus_seconds(lease_seconds),
         }
         if ended:
             fields["ended_at"] = {"$ifNull": ["$ended_at", instant]}
-        if call.get("call_id"):
-            fields["call_id"] = {"$literal": call["call_id"]}
+        if call.call_id:
+            fields["call_id"] = {"$literal": call.call_id}
         wanted = {"_id": before.id, "status": {"$in": _OPEN}, "revision": before.revision}
         return self._attempts.update_one(wanted, [{"$set": fields}]).matched_count == 1
 
     def amend(
         self,
         before: Attempt,
-        call: Document,
+        call: Call,
         cost_cents: Decimal,
         instant: datetime,
         details_due: datetime | None,
@@ -410,7 +411,7 @@ class AttemptRepository:
         news mean for the person, the money and the job is still to be done.
         """
         changes: Document = {
-            "call": call,
+            "call": call.kept,
             "cost_cents": money(cost_cents),
             "amended_at": instant,
             "details_due": details_due,

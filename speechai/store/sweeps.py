@@ -40,7 +40,7 @@ class SweepRepository:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
-        return token if taken["by"] == token else None
+        return token if taken and taken["by"] == token else None
 
     def done(self, part: str, token: str) -> None:
         """The part is done, for now."""

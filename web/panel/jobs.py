@@ -5,11 +5,14 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
 from speechai.catalog.use_cases import Country
+from speechai.core.call import Call
+from speechai.core.callback import Callback
 from speechai.core.states import JobState
 from speechai.core.zones import ZONE_OF_COUNTRY
 from speechai.operation.campaigns import eligibility
@@ -54,6 +57,7 @@ def job(job_id: str) -> str:
         said=spoken,
         costs=product_costs,
         captured=captured,
+        asked_for=asked_for,
     )
 
 
@@ -121,22 +125,14 @@ def _turn(turn: dict[str, Any]) -> dict[str, Any]:
 
 def product_costs(call: dict[str, Any]) -> list[tuple[str, float]]:
     """What each of the provider's products cost, in US cents."""
-    cost = call.get("call_cost")
-    products = cost.get("product_costs") if isinstance(cost, dict) else None
-    found = []
-    for entry in products if isinstance(products, list) else ():
-        if isinstance(entry, dict) and isinstance(entry.get("cost"), int | float):
-            found.append((str(entry.get("product", "?")), float(entry["cost"])))
-    return found
+    return [(product.name, float(product.cents)) for product in Call.of(call).products]
+
+
+def asked_for(attempt: dict[str, Any], zone: ZoneInfo) -> Callback:
+    """The hour at which the person asked on that call to be called, and what is wrong with it."""
+    return Call.of(attempt.get("call")).callback(zone, attempt.get("ended_at") or attempt["reserved_at"])
 
 
 def captured(call: dict[str, Any]) -> dict[str, str]:
     """What the agent wrote down, by name."""
-    analysis = call.get("call_analysis")
-    data = analysis.get("custom_analysis_data") if isinstance(analysis, dict) else None
-    kept = {**_mapping(call.get("collected_dynamic_variables")), **_mapping(data)}
-    return {str(name): str(value) for name, value in kept.items() if value not in (None, "")}
-
-
-def _mapping(value: Any) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    return {str(name): str(value) for name, value in Call.of(call).said.items()}

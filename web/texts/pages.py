@@ -321,6 +321,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "job.public_log": ("Registro del proveedor", "Provider's log"),
     "job.transcript": ("Conversación", "Conversation"),
     "job.summary": ("Resumen", "Summary"),
+    "job.callback_flaw": (
+        "Pidió que lo llamen, sin una hora válida: «{said}», {flaw}",
+        "Asked to be called, without a valid hour: “{said}”, {flaw}",
+    ),
     "job.captured": ("Lo que anotó el agente", "What the agent wrote down"),
     "job.why": ("Por qué se llamó", "Why it was called"),
     "job.promise": ("Promesa de pago", "Promise to pay"),

@@ -11,10 +11,9 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
 
+from speechai.core.call import Call
 from speechai.core.model import Attempt
-from speechai.core.outcomes import is_terminal
 from speechai.core.states import AttemptState
 from speechai.core.watching import PAGE, Watch, until_next_page, watch
 from speechai.operation.calling.settling import Told, is_ready, observe, review
@@ -53,7 +52,7 @@ def look(services: Services, attempt_id: str, poll_token: str) -> Look:
     if attempt is None or attempt.status is not AttemptState.ONGOING or attempt.poll_token != poll_token:
         return Look(Next.CUT)
     call = ask(services, attempt)
-    if is_terminal(call) or is_terminal(attempt.call):
+    if call.is_terminal or attempt.call.is_terminal:
         attempt = observe(services, attempt, call, Told.BY_LOOKING)
         if is_ready(services, attempt):
             return Look(Next.PERSIST)
@@ -63,17 +62,17 @@ def look(services: Services, attempt_id: str, poll_token: str) -> Look:
     return _look_again(services, attempt)
 
 
-def ask(services: Services, attempt: Attempt) -> dict[str, Any]:
+def ask(services: Services, attempt: Attempt) -> Call:
     """What the provider says of the attempt's call; nothing where it does not know it, or does not answer.
 
     No deadline waits for an answer: whoever asks goes on with what is known.
     """
     try:
-        return services.provider.get_call(attempt.call_id or "")
+        return Call.of(services.provider.get_call(attempt.call_id or ""))
     except ProviderError as error:
         known = "does not know" if isinstance(error, NotFound) else "does not tell of"
         log.warning("the provider %s the call", known, extra={"attempt_id": attempt.id, "error": str(error)})
-        return {}
+        return Call.of({})
 
 
 def look_in_pages(services: Services) -> int:
@@ -109,14 +108,14 @@ def _going_on(services: Services, page: list[Attempt]) -> set[str] | None:
     """Those of the attempts whose call goes on, by the provider's list; None where it does not answer."""
     live = {attempt.call_id: attempt for attempt in page if attempt.call_id and attempt.ended_at is None}
     try:
-        calls = services.provider.get_calls(list(live))
+        calls = [Call.of(told) for told in services.provider.get_calls(list(live))]
     except ProviderError as error:
         log.warning("could not look at a page of calls", extra={"error": str(error)})
         return None
     return {
         attempt.id
         for call in calls
-        if not is_terminal(call) and (attempt := live.get(call["call_id"])) is not None
+        if not call.is_terminal and (attempt := live.get(call.call_id or "")) is not None
     }
 
 

@@ -10,25 +10,15 @@ import logging
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
 from speechai.catalog.use_cases import USE_CASES
+from speechai.core.call import Call
 from speechai.core.model import Attempt, Batch, Job
 from speechai.core.next_step import Step, next_step
-from speechai.core.outcomes import (
-    Outcome,
-    awaits_analysis,
-    callback_instant,
-    captured,
-    classify,
-    is_terminal,
-    lacks_details,
-    merge_calls,
-    rang,
-)
-from speechai.core.outcomes import result_fields as named_results
+from speechai.core.outcomes import Outcome, classify, is_known
 from speechai.core.retry_table import Number
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState
 from speechai.failpoints import reached
@@ -105,8 +95,8 @@ def observe(services: Services, attempt: Attempt, news: Mapping[str, Any], told:
     what the conversation came to is known only later.
     """
     instant = services.clock.now()
-    call = merge_calls(attempt.call, news)
-    over = is_terminal(call)
+    call = attempt.call.merge(Call.of(news))
+    over = call.is_terminal
     if over and attempt.ended_at is None:
         end_call(services, attempt.id, attempt.account_id, provider=attempt.provider, told=told)
     while True:
@@ -124,15 +114,15 @@ def observe(services: Services, attempt: Attempt, news: Mapping[str, Any], told:
         again = services.store.attempts.get(attempt.id)
         if again is None:
             return attempt
-        attempt, call = again, merge_calls(again.call, news)
-        over = is_terminal(call)
+        attempt, call = again, again.call.merge(Call.of(news))
+        over = call.is_terminal
 
 
 def is_ready(services: Services, attempt: Attempt) -> bool:
     """Whether the attempt can settle: its call is over, and analysed as far as it ever will be."""
-    if not is_terminal(attempt.call):
+    if not attempt.call.is_terminal:
         return False
-    if not awaits_analysis(attempt.call) or attempt.ended_at is None:
+    if not attempt.call.awaits_analysis or attempt.ended_at is None:
         return True
     return (services.clock.now() - attempt.ended_at).total_seconds() >= analysis_grace(services)
 
@@ -164,16 +154,16 @@ def settle(services: Services, attempt: Attempt) -> bool:
     False where the attempt was settled, or more came to be known of its call, since it was read.
     """
     outcome = _outcome_of(attempt)
-    if outcome is Outcome.UNCLASSIFIED:
+    if not is_known(attempt.call):
         log.error(
-            "the provider said something we do not know: kept whole, counted as a failure of the provider",
+            "the provider said something we do not know: kept whole",
             extra={
                 "attempt_id": attempt.id,
-                "call_status": attempt.call.get("call_status"),
-                "disconnection_reason": attempt.call.get("disconnection_reason"),
+                "call_status": attempt.call.status,
+                "disconnection_reason": attempt.call.reason,
             },
         )
-    instant, cost, counts = services.clock.now(), cost_cents(attempt.call), rang(attempt.call)
+    instant, cost, counts = services.clock.now(), cost_cents(attempt.call), attempt.call.rang
     due = _details_due(attempt.call, instant, instant)
     if not services.store.attempts.settle(
         attempt, outcome, rang=counts, cost_cents=cost, instant=instant, details_due=due
@@ -204,15 +194,15 @@ def _outcome_of(attempt: Attempt) -> Outcome:
 
 def _tell_of_the_account(services: Services, attempt: Attempt) -> None:
     """Some ends say more of the account, or of the provider, than of the person who was called."""
-    if attempt.outcome is Outcome.NO_CREDIT:
-        hold_account(services, attempt.account_id, str(attempt.call.get("disconnection_reason")))
+    if attempt.call.says_no_credit:
+        hold_account(services, attempt.account_id, attempt.call.reason or "no credit")
     elif attempt.outcome is Outcome.CAPACITY_REFUSED:
         ask_for_limit(services)
 
 
-def _details_due(call: Mapping[str, Any], settled_at: datetime, instant: datetime) -> datetime | None:
+def _details_due(call: Call, settled_at: datetime, instant: datetime) -> datetime | None:
     """When to ask again for what is missing: at first soon, then less and less often, and not for ever."""
-    if not lacks_details(call) or instant - settled_at > DETAILS_FOR:
+    if not call.lacks_details or instant - settled_at > DETAILS_FOR:
         return None
     return instant + max(DETAILS_AFTER, instant - settled_at)
 
@@ -228,7 +218,7 @@ def review(services: Services, attempt: Attempt) -> None:
         conclude(services, final)
 
 
-def _amend(services: Services, attempt: Attempt, call: dict[str, Any], instant: datetime) -> Attempt | None:
+def _amend(services: Services, attempt: Attempt, call: Call, instant: datetime) -> Attempt | None:
     """Later analysis, cost and captured variables add to a final attempt; it is not reopened.
 
     None where somebody else added to it since it was read.
@@ -254,10 +244,10 @@ def _amend(services: Services, attempt: Attempt, call: dict[str, Any], instant: 
 
 def _refined(before: Attempt, late: Attempt) -> Outcome | None:
     """What it came to after all, where that, or the hour that was asked for, differs. It changes once."""
-    if before.outcome is None or before.refined_at is not None or not is_terminal(late.call):
+    if before.outcome is None or before.refined_at is not None or not late.call.is_terminal:
         return None
     outcome = _outcome_of(late)
-    hour, asked = captured(before.call).callback_at, captured(late.call).callback_at
+    hour, asked = before.call.captured.callback_at, late.call.captured.callback_at
     return outcome if outcome is not before.outcome or asked != hour else None
 
 
@@ -318,7 +308,7 @@ def _step(
 ) -> Step:
     """What follows for the job, from `instant`. In a cancelled batch nobody goes on waiting."""
     outcome = attempt.outcome or Outcome.UNCLASSIFIED
-    asked_for = callback_instant(attempt.call, job.zone)
+    asked_for = attempt.call.callback(job.zone, attempt.ended_at or instant).at
     step = next_step(job, services.rulebook(standing), outcome, history, instant, asked_for=asked_for)
     if standing.batch.status is BatchState.CANCELLED and not step.state.is_final:
         return Step(JobState.FAILED, JobReason.CANCELLED)
@@ -340,7 +330,7 @@ def bind(services: Services, attempt: Attempt, job: Job, standing: Standing) -> 
     An opt-out is entered into the do-not-call list. A number that is not this person's, or is none, is struck
     for all batches of the account.
     """
-    said = captured(attempt.call)
+    said = attempt.call.captured
     if attempt.outcome is Outcome.OPTED_OUT or said.opted_out:
         opt_out(services, attempt, standing.batch)
     line = services.rulebook(standing).retries.get(attempt.outcome) if attempt.outcome else None
@@ -356,30 +346,25 @@ def result_fields(attempt: Attempt, job: Job, history: list[Attempt], instant: d
     fields: dict[str, Any] = {
         "last_outcome": attempt.outcome.value if attempt.outcome else None,
         "call_ended_at": attempt.ended_at or instant,
-        "call_duration_seconds": round(int(call.get("duration_ms") or 0) / 1000),
+        "call_duration_seconds": round(call.duration_ms / 1000),
         "cost_cents": money(sum((past.cost_cents for past in history), Decimal(0))),
         "call_result": {
             "success": attempt.outcome is Outcome.GOAL_MET,
-            "status": call.get("call_status"),
+            "status": call.status,
             "outcome": attempt.outcome.value if attempt.outcome else None,
             "timestamp": instant,
-            "summary": {name: call[name] for name in SUMMARY_FIELDS if name in call},
+            "summary": {name: call.kept[name] for name in SUMMARY_FIELDS if name in call.kept},
         },
     }
     if attempt.call_id:
         fields["call_id"] = attempt.call_id
-    if named := named_results(call, USE_CASES[attempt.use_case].result_fields):
+    if named := call.named(USE_CASES[attempt.use_case].result_fields):
         fields["call_result"]["fields"] = named
     return fields | promise_fields(attempt, instant)
 
 
-def cost_cents(call: Mapping[str, Any]) -> Decimal:
+def cost_cents(call: Call) -> Decimal:
     """What the provider charges for the call, in US cents; 0 while it has not said."""
-    cost = call.get("call_cost")
-    combined = cost.get("combined_cost") if isinstance(cost, Mapping) else None
-    try:
-        amount = Decimal(str(combined)) if combined is not None else Decimal(0)
-    except InvalidOperation:
-        log.error("unreadable cost", extra={"call_id": call.get("call_id")})
-        return Decimal(0)
-    return amount if amount.is_finite() else Decimal(0)
+    if call.cost is None and call.says_cost:
+        log.error("unreadable cost", extra={"call_id": call.call_id})
+    return call.cost or Decimal(0)

@@ -112,42 +112,44 @@ def finish_wave(services: Services, wave: Document) -> int:
 def open_day(services: Services, batch: Batch, instant: datetime) -> int:
     """A continuous batch opens its day with the window: whoever has a place is called at the own time."""
     day = local_day(instant, batch.zone)
-    picked = pick_group(services, batch, day, instant)
-    released = picked + services.store.groups.release_at_own_time(batch.id, day, instant)
+    _, released = pick_group(services, batch, day, instant)
+    released += services.store.groups.release_at_own_time(batch.id, day, instant)
     if released:
         log.info("day opened", extra={"batch_id": batch.id, "day": day.isoformat(), "released": released})
         services.nudges.dispatch()
     return released
 
 
-def pick_group(services: Services, batch: Batch, day: date, instant: datetime) -> int:
-    """Fill the day's group: `daily_contacts` different people in all.
+def pick_group(services: Services, batch: Batch, day: date, instant: datetime) -> tuple[int, int]:
+    """Fill the day's group: `daily_contacts` different people in all. Returns how many were picked now, and
+    how many of them are due from `instant` on.
 
     Who asked to be called that day comes first (their hour is a promise of ours), then carry-over, then new
-    people, who are released as they are picked: nobody is left between the two.
+    people, who are due as they are picked: a crash leaves nobody between the two.
     """
     _, tomorrow = day_bounds(day, batch.zone)
     # Whoever is due after the last wave cannot be called that day: the place would be wasted.
     last = tomorrow if batch.continuous else slots_of(day, batch.wave_times, batch.zone)[-1].opens_at
     groups = services.store.groups
-    recruits: tuple[Callable[[], bool], ...] = (
-        lambda: groups.recruit_callback(batch.id, day, tomorrow),
-        lambda: groups.recruit_called_before(batch.id, day, last),
-        lambda: groups.recruit_new(batch.id, day, instant),
-    )
-    picked = 0
-    for recruit in recruits:
+
+    def fill(recruit: Callable[[], bool]) -> int:
+        picked = 0
         while groups.take_place(batch.id, day, batch.daily_contacts):
             if not recruit():
                 groups.give_back_place(batch.id, day)
                 break
             picked += 1
-    return picked
+        return picked
+
+    called_before = fill(lambda: groups.recruit_callback(batch.id, day, tomorrow))
+    called_before += fill(lambda: groups.recruit_called_before(batch.id, day, last))
+    new = fill(lambda: groups.recruit_new(batch.id, day, instant))
+    return called_before + new, new
 
 
 def _release(services: Services, batch: Batch, day: date, slot: str, instant: datetime) -> None:
-    picked = pick_group(services, batch, day, instant)
-    released = services.store.groups.release(batch.id, day, instant)
+    picked, released = pick_group(services, batch, day, instant)
+    released += services.store.groups.release(batch.id, day, instant)
     changes = {
         "picked": picked,
         "released": released,

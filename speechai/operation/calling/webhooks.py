@@ -6,8 +6,8 @@ import logging
 from enum import StrEnum
 from typing import Any
 
+from speechai.core.call import Call
 from speechai.core.model import Attempt
-from speechai.core.outcomes import is_terminal, merge_calls
 from speechai.core.states import AttemptState
 from speechai.operation.calling.placing import found
 from speechai.operation.calling.settling import Told, is_ready, observe
@@ -27,21 +27,22 @@ class Reception(StrEnum):
     """It is about a call that is not ours."""
 
 
-def receive(services: Services, event: str, call: dict[str, Any]) -> Reception:
+def receive(services: Services, event: str, told: dict[str, Any]) -> Reception:
     """Take in a webhook's call.
 
     Order, repeats and lateness do not matter: everything goes through the same merge and the same settle.
     """
+    call = Call.of(told)
     attempt = _attempt_of(services, call)
     if attempt is None:
         log.info("webhook for a call that is not ours", extra={"event": event})
         return Reception.FOREIGN
     if attempt.status in (AttemptState.DIALING, AttemptState.UNKNOWN):
-        if not call.get("call_id"):
+        if not call.call_id:
             log.warning("a webhook names our attempt and no call", extra={"attempt_id": attempt.id})
             return Reception.FOREIGN
         # The answer to our request was lost, or is slower than this.
-        found(services, attempt, call)
+        found(services, attempt, call.kept)
         attempt = services.store.attempts.get(attempt.id) or attempt
     if not _says_something_new(attempt, call):
         return Reception.REPEAT
@@ -51,19 +52,15 @@ def receive(services: Services, event: str, call: dict[str, Any]) -> Reception:
     return Reception.NEWS
 
 
-def _says_something_new(attempt: Attempt, call: dict[str, Any]) -> bool:
+def _says_something_new(attempt: Attempt, call: Call) -> bool:
     """Whether there is anything to write: not for a repeat, nor that a call goes on, as we knew."""
-    merged = merge_calls(attempt.call, call)
-    if not is_terminal(merged):
+    merged = attempt.call.merge(call)
+    if not merged.is_terminal:
         return False
     return merged != attempt.call or attempt.ended_at is None
 
 
-def _attempt_of(services: Services, call: dict[str, Any]) -> Attempt | None:
+def _attempt_of(services: Services, call: Call) -> Attempt | None:
     attempts = services.store.attempts
-    metadata = call.get("metadata")
-    if isinstance(metadata, dict) and isinstance(metadata.get("attempt_id"), str):
-        found = attempts.get(metadata["attempt_id"])
-        if found is not None:
-            return found
-    return attempts.by_call(call["call_id"]) if isinstance(call.get("call_id"), str) else None
+    named = attempts.get(call.attempt_id) if call.attempt_id else None
+    return named or (attempts.by_call(call.call_id) if call.call_id else None)

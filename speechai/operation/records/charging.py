@@ -47,15 +47,15 @@ def charge(services: Services, attempt: Attempt) -> bool:
         return False
     if attempt.status is AttemptState.RELEASED:
         return services.store.funds.release(attempt.account_id, attempt.id)
-    if attempt.details_due is not None and not attempt.call.get("call_cost"):
+    if attempt.details_due is not None and attempt.call.cost is None:
         return False  # it rang, and what it cost is still to come
     account = services.store.accounts.get(attempt.account_id)
     if account is None:
         return False
     cents = attempt.cost_cents
-    if not attempt.call.get("call_cost"):
-        cents = estimate(attempt.call, services.settings.cost_per_minute_cents)
-    price = price_of(account.plan, cents, int(attempt.call.get("duration_ms") or 0))
+    if attempt.call.cost is None:
+        cents = estimate(attempt.call.duration_ms, services.settings.cost_per_minute_cents)
+    price = price_of(account.plan, cents, attempt.call.duration_ms)
     if not price.cents and not price.units:
         return services.store.funds.release(attempt.account_id, attempt.id)
     instant = services.clock.now()

@@ -7,7 +7,6 @@ from typing import Any
 
 from speechai.catalog.use_cases import CURRENCY_OF
 from speechai.core.model import Attempt
-from speechai.core.outcomes import captured
 from speechai.core.promises import Flaw, Promise, check
 from speechai.core.variables import plain_amount
 from speechai.core.zones import country_of_number
@@ -17,7 +16,7 @@ from speechai.ingest.dates import parse_date
 
 def read_promise(attempt: Attempt) -> Promise | None:
     """What was promised on the attempt's call, checked; None where nothing was."""
-    said = captured(attempt.call)
+    said = attempt.call.captured
     if not (said.payment_date or said.payment_amount):
         return None
     # Where nothing is owed (a reminder, a notice), an amount is in the pesos of the number's country.
@@ -36,7 +35,7 @@ def promise_fields(attempt: Attempt, instant: datetime) -> dict[str, Any]:
     promise = read_promise(attempt)
     if promise is None:
         return {}
-    said = captured(attempt.call)
+    said = attempt.call.captured
     fields: dict[str, Any] = {
         "promise": {
             "status": promise.state.value,

@@ -14,10 +14,18 @@ from speechai.core.model import Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.states import AttemptState, JobState
 from speechai.store import connect, open_store
-from speechai.store.attempt_documents import AlreadyOpenError, LookAgainError, NoPlaceLeftError, Reservation
-from tests.builders import MONDAY_NOON
+from speechai.store.attempt_documents import (
+    AlreadyOpenError,
+    Line,
+    LookAgainError,
+    NoPlaceLeftError,
+    Reservation,
+    Wanted,
+)
+from tests.builders import MONDAY_NOON, a_batch, a_job
 
 DAY = date(2026, 11, 23)
+PERSON, NUMBER = "CL:RUT:111111111", "+56911111111"
 
 
 @pytest.fixture
@@ -28,20 +36,13 @@ def store(mongo_uri, database):
     return store
 
 
-def a_reservation(attempt_id, **changes):
+def a_reservation(attempt_id, *, person_id=PERSON, number=NUMBER, **changes):
     values = {
         "attempt_id": attempt_id,
-        "job_id": f"job-of-{attempt_id}",
-        "batch_id": "batch-1",
-        "account_id": "default",
-        "person_id": "CL:RUT:111111111",
-        "to_number": "+56911111111",
+        "job": a_job(id=f"job-of-{attempt_id}", person_id=person_id),
+        "batch": a_batch(),
+        "line": Line(number, number, DAY),
         "from_number": "+56600123456",
-        "person_day": DAY,
-        "number_day": DAY,
-        "number_key": "+56911111111",
-        "use_case": "debt_collection",
-        "owed": None,
         "is_metered": False,
         "calls_per_day": 3,
         "provider": "p",
@@ -56,22 +57,28 @@ def a_reservation(attempt_id, **changes):
 
 def reserve(store, attempt_id, **changes):
     """Look at what is taken, and reserve: what a dialer does."""
-    if "to_number" in changes:
-        changes.setdefault("number_key", changes["to_number"])
     wanted = a_reservation(attempt_id, **changes)
-    seen = store.attempts.taken(wanted.person_id, wanted.person_day, wanted.to_number, wanted.number_day)
-    store.attempts.reserve(replace(wanted, taken=seen))
+    day = wanted.instant.astimezone(wanted.job.zone).date()
+    around = store.attempts.around([Wanted(wanted.job.person_id, day, {wanted.line.key: wanted.line.day})])
+    store.attempts.reserve(replace(wanted, taken=around[0].taken(wanted.line.key)))
 
 
 def settle(store, attempt_id, *, rang=True):
     store.attempts.begin_dialing(attempt_id, MONDAY_NOON, 60)
+    store.attempts.placed(attempt_id, {"call_id": f"call_{attempt_id}"}, "token", MONDAY_NOON, 60)
     return store.attempts.settle(
-        attempt_id, Outcome.NO_ANSWER, rang=rang, cost_cents=Decimal("1.5"), instant=MONDAY_NOON
+        store.attempts.get(attempt_id),
+        Outcome.NO_ANSWER,
+        rang=rang,
+        cost_cents=Decimal("1.5"),
+        instant=MONDAY_NOON,
+        details_due=None,
     )
 
 
-def taken(store):
-    return store.attempts.taken("CL:RUT:111111111", DAY, "+56911111111", DAY)
+def taken(store, look_back_days=1):
+    wanted = [Wanted(PERSON, DAY, {NUMBER: DAY})]
+    return store.attempts.around(wanted, look_back_days=look_back_days)[0].taken(NUMBER)
 
 
 def race(count, work):
@@ -90,7 +97,7 @@ def race(count, work):
 
 
 def test_fifty_workers_for_one_person_open_one_call(store):
-    results = race(50, lambda n: reserve(store, f"att-{n}", to_number=f"+5691111{n:04d}"))
+    results = race(50, lambda n: reserve(store, f"att-{n}", number=f"+5691111{n:04d}"))
     assert results.count(None) == 1
 
 
@@ -116,7 +123,7 @@ def test_the_cap_of_the_day_holds_however_fast_calls_end(store):
 @pytest.mark.parametrize(
     "other",
     [
-        lambda number: {"to_number": f"+5691111{number:04d}"},  # a person's many numbers
+        lambda number: {"number": f"+5691111{number:04d}"},  # a person's many numbers
         lambda number: {"person_id": f"CL:RUT:{number}"},  # a number's many people
     ],
 )
@@ -140,10 +147,10 @@ def test_a_look_that_is_out_of_date_is_refused_whatever_has_happened_since(store
 
 def test_the_days_before_are_seen_where_a_cap_needs_them(store):
     yesterday = DAY - timedelta(days=1)
-    reserve(store, "att-1", person_day=yesterday, number_day=yesterday)
+    reserve(store, "att-1", instant=MONDAY_NOON - timedelta(days=1), line=Line(NUMBER, NUMBER, yesterday))
     settle(store, "att-1")
     assert taken(store).calls == ()
-    week = store.attempts.taken("CL:RUT:111111111", DAY, "+56911111111", DAY, look_back_days=7)
+    week = taken(store, look_back_days=7)
     [call] = week.calls
     assert (call.day, call.of_person, call.of_number, call.is_conversation) == (yesterday, True, True, False)
     assert week.person_places == frozenset()
@@ -163,21 +170,24 @@ def test_a_new_day_has_new_places(store):
         settle(store, f"att-{number}")
     with pytest.raises(NoPlaceLeftError):
         reserve(store, "att-4")
-    tomorrow = date(2026, 11, 24)
-    reserve(store, "att-5", person_day=tomorrow, number_day=tomorrow)
+    tomorrow = MONDAY_NOON + timedelta(days=1)
+    reserve(store, "att-5", instant=tomorrow, line=Line(NUMBER, NUMBER, tomorrow.date()))
 
 
 def test_an_attempt_settles_once_and_for_good(store):
     reserve(store, "att-1")
     store.attempts.begin_dialing("att-1", MONDAY_NOON, 60)
+    store.attempts.placed("att-1", {"call_id": "call_1"}, "token", MONDAY_NOON, 60)
+    ongoing = store.attempts.get("att-1")
     results = race(
         20,
         lambda n: store.attempts.settle(
-            "att-1",
+            ongoing,
             Outcome.NO_ANSWER if n % 2 else Outcome.BUSY,
             rang=True,
             cost_cents=Decimal(n),
             instant=MONDAY_NOON,
+            details_due=None,
         ),
     )
     assert results.count(True) == 1
@@ -219,7 +229,7 @@ def test_leaked_slots_name_their_owner(store):
 
 def test_leases_end_by_the_databases_clock(store):
     reserve(store, "att-1", lease_seconds=60)
-    reserve(store, "att-2", person_id="CL:RUT:2", to_number="+56922222222", lease_seconds=-1)
+    reserve(store, "att-2", person_id="CL:RUT:2", number="+56922222222", lease_seconds=-1)
     expired = store.attempts.expired(AttemptState.RESERVED)
     assert [attempt.id for attempt in expired] == ["att-2"]
 

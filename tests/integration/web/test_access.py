@@ -142,6 +142,22 @@ def test_a_webhook_settles_the_call_once_and_a_repeat_changes_nothing(
     assert (job["status"], len(job["attempts"]), len(provider.rings)) == ("done", 1, 1)
 
 
+def test_a_callback_without_a_valid_hour_is_shown_with_what_is_wrong(
+    app, api: Api, services, worker, provider, panel
+):
+    provider.lasts = 10_000
+    batch_id = api.upload(LIST + ANA, start="now").json["batch_id"]
+    worker.run(before="poll_call")
+    [call] = provider.rings
+    said = {"call_analysis": {"custom_analysis_data": {"callback_at": "9999-12-31"}}, "odd": 10**30}
+    ended = {**call, **ENDS["callback"], **said}
+    assert deliver(app, *signed(services, {"event": "call_analyzed", "call": ended})).status_code == 204
+    worker.run()
+    [item] = api.get("/api/jobs", batch_id=batch_id).json["items"]
+    page = panel.get(f"/jobs/{item['job_id']}", headers={"Accept-Language": "en"})
+    assert "without a valid hour: “9999-12-31”, more than 60 days after the call" in page.text
+
+
 def test_webhooks_are_judged_by_their_signature(app, services):
     body, good = signed(services, {"event": "call_ended", "call": {"call_id": "call_of_another"}})
     stale = sign(services, body, age_seconds=3600)

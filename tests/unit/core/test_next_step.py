@@ -7,8 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechai.core.next_step import ENDS, RETRIES, SUSPENDS, next_step
+from speechai.core.next_step import CAPACITY_DELAY, ENDS, SUSPENDS, next_step
+from speechai.core.numbers import next_number
 from speechai.core.outcomes import Outcome
+from speechai.core.retry_table import RETRIES, Number
 from speechai.core.states import JobReason, JobState, WaitReason
 from tests.builders import LIMITS, MONDAY_NOON, a_job, a_rulebook, an_attempt
 
@@ -19,9 +21,18 @@ TUESDAY_NINE = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 
 def step_after(outcome, *, job=None, book=None, history=None, instant=MONDAY_NOON, **details):
     job = job or a_job()
-    history = history or [an_attempt(outcome=outcome, to_number=job.next_phone)]
+    history = history or [an_attempt(outcome=outcome, to_number=FIRST)]
     job = replace(job, attempts=sum(attempt.uses_place for attempt in history))
     return next_step(job, book or a_rulebook(continuous=True), outcome, history, instant, **details)
+
+
+def number_after(*calls, job=None, struck=(), book=None):
+    """Which number comes next after these calls: (outcome, number) each."""
+    history = [
+        an_attempt(id=f"att-{place}", outcome=outcome, to_number=number)
+        for place, (outcome, number) in enumerate(calls)
+    ]
+    return next_number(job or a_job(), (book or a_rulebook()).retries, history, frozenset(struck))
 
 
 def test_every_outcome_has_a_row():
@@ -43,38 +54,51 @@ def test_goal_not_met_is_called_again_after_24_hours_on_the_same_number():
     step = step_after(Outcome.GOAL_NOT_MET)
     assert step.state is JobState.PENDING
     assert step.next_attempt_at == MONDAY_NOON + timedelta(hours=24)
-    assert step.next_phone == FIRST
+    assert number_after((Outcome.GOAL_NOT_MET, FIRST)) == FIRST
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NO_ANSWER, Outcome.BUSY, Outcome.DECLINED, Outcome.VOICEMAIL])
 def test_unreached_is_called_again_after_an_hour_on_the_next_number(outcome):
     step = step_after(outcome)
     assert step.next_attempt_at == MONDAY_NOON + timedelta(minutes=60)
-    assert step.next_phone == SECOND
+    assert number_after((outcome, FIRST)) == SECOND
 
 
 def test_after_the_last_number_the_first_comes_again():
-    assert step_after(Outcome.NO_ANSWER, job=a_job(next_phone=SECOND)).next_phone == FIRST
+    assert number_after((Outcome.NO_ANSWER, FIRST), (Outcome.NO_ANSWER, SECOND)) == FIRST
+
+
+def test_the_first_number_comes_first_and_none_comes_where_none_is_left():
+    assert number_after() == FIRST
+    assert number_after(struck=[FIRST]) == SECOND
+    assert number_after(struck=[FIRST, SECOND]) is None
+    assert number_after((Outcome.GOAL_NOT_MET, FIRST), struck=[FIRST, SECOND]) is None
+
+
+def test_a_reopened_job_begins_anew_with_the_number_that_was_dialed_last():
+    failed = [(Outcome.PROVIDER_FAILURE, number) for number in (FIRST, FIRST, SECOND, SECOND)]
+    assert number_after(*failed) is None
+    again = a_job(reopened_at=MONDAY_NOON + timedelta(hours=1))
+    assert number_after(*failed, job=again) == SECOND
+    assert number_after(*failed, job=again, struck=[SECOND]) == FIRST
 
 
 def test_an_invalid_number_is_struck_and_the_next_is_dialed_at_once_even_between_waves():
     history = [an_attempt(outcome=Outcome.INVALID_NUMBER, uses_place=False)]
     step = step_after(Outcome.INVALID_NUMBER, history=history, book=a_rulebook())
-    assert (step.next_phone, step.strike) == (SECOND, FIRST)
+    assert number_after((Outcome.INVALID_NUMBER, FIRST)) == SECOND
     assert step.exact and step.waiting_for is None
     assert step.next_attempt_at == MONDAY_NOON
 
 
 def test_numbers_run_out():
-    job = a_job(phones=(FIRST,), next_phone=FIRST)
-    step = step_after(Outcome.INVALID_NUMBER, job=job)
-    assert (step.state, step.reason, step.strike) == (JobState.FAILED, JobReason.NO_PHONES, FIRST)
+    step = step_after(Outcome.INVALID_NUMBER, job=a_job(phones=(FIRST,)))
+    assert (step.state, step.reason) == (JobState.FAILED, JobReason.NO_PHONES)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.WRONG_PERSON, Outcome.THIRD_PARTY])
 def test_somebody_elses_number_is_struck(outcome):
-    step = step_after(outcome)
-    assert (step.next_phone, step.strike) == (SECOND, FIRST)
+    assert number_after((outcome, FIRST)) == SECOND
     alone = step_after(outcome, job=a_job(phones=(FIRST,)))
     assert (alone.state, alone.reason) == (JobState.FAILED, JobReason.NO_PHONES)
 
@@ -82,9 +106,10 @@ def test_somebody_elses_number_is_struck(outcome):
 def test_a_provider_failure_is_tried_once_more_on_the_same_number_then_on_the_next():
     failed = an_attempt(outcome=Outcome.PROVIDER_FAILURE, uses_place=False)
     once = step_after(Outcome.PROVIDER_FAILURE, history=[failed])
-    assert (once.next_phone, once.next_attempt_at) == (FIRST, MONDAY_NOON + timedelta(minutes=30))
-    twice = step_after(Outcome.PROVIDER_FAILURE, history=[failed, failed])
-    assert twice.next_phone == SECOND
+    assert once.next_attempt_at == MONDAY_NOON + timedelta(minutes=30)
+    failure = (Outcome.PROVIDER_FAILURE, FIRST)
+    assert number_after(failure) == FIRST
+    assert number_after(failure, failure) == SECOND
     other = replace(failed, to_number=SECOND)
     spent = step_after(Outcome.PROVIDER_FAILURE, history=[failed, failed, other, other])
     assert (spent.state, spent.reason) == (JobState.FAILED, JobReason.PROVIDER_FAILURE)
@@ -94,7 +119,8 @@ def test_a_callback_is_kept_at_its_hour():
     asked = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
     step = step_after(Outcome.CALLBACK_REQUESTED, asked_for=asked, book=a_rulebook())
     assert step.next_attempt_at == asked
-    assert step.exact and step.waiting_for is None and step.next_phone == FIRST
+    assert step.exact and step.waiting_for is None
+    assert number_after((Outcome.CALLBACK_REQUESTED, FIRST)) == FIRST
 
 
 def test_a_callback_at_night_is_kept_at_the_next_legal_moment():
@@ -109,9 +135,10 @@ def test_a_callback_asked_for_the_past_is_kept_now():
 
 def test_a_refusal_for_want_of_capacity_uses_nothing_up():
     history = [an_attempt(outcome=Outcome.CAPACITY_REFUSED, uses_place=False)]
-    step = step_after(Outcome.CAPACITY_REFUSED, history=history, retry_after=7)
-    assert (step.state, step.next_phone) == (JobState.PENDING, FIRST)
-    assert step.next_attempt_at == MONDAY_NOON + timedelta(seconds=7)
+    step = step_after(Outcome.CAPACITY_REFUSED, history=history)
+    assert step.state is JobState.PENDING
+    assert step.next_attempt_at == MONDAY_NOON + CAPACITY_DELAY
+    assert number_after((Outcome.CAPACITY_REFUSED, FIRST)) == FIRST
 
 
 @pytest.mark.parametrize("outcome", list(SUSPENDS))
@@ -146,6 +173,14 @@ def test_max_attempts_ends_the_job():
     assert (unreached.state, unreached.reason) == (JobState.FAILED, JobReason.NO_ANSWER)
     talked = step_after(Outcome.GOAL_NOT_MET, job=a_job(max_attempts=3), history=history)
     assert (talked.state, talked.reason) == (JobState.DONE, JobReason.NO_AGREEMENT)
+
+
+def test_a_reopening_carries_its_own_allowance():
+    before = [an_attempt(id=f"att-{n}") for n in range(3)]
+    job = a_job(max_attempts=3, reopened_at=MONDAY_NOON + timedelta(hours=1), attempts_before=3)
+    again = an_attempt(id="att-again", reserved_at=MONDAY_NOON + timedelta(hours=2))
+    step = step_after(Outcome.NO_ANSWER, job=job, history=[*before, again])
+    assert step.state is JobState.PENDING
 
 
 def test_three_days_without_an_answer_exclude():
@@ -190,15 +225,16 @@ def test_a_job_always_ends_or_has_a_next_time(calls, continuous, max_attempts):
     job = a_job(max_attempts=max_attempts)
     book = a_rulebook(continuous=continuous)
     history, instant = [], MONDAY_NOON
-    for number, (outcome, days) in enumerate(calls):
+    number = FIRST
+    for place, (outcome, days) in enumerate(calls):
         instant += timedelta(days=days)
         uses_place = outcome not in (Outcome.INVALID_NUMBER, Outcome.PROVIDER_FAILURE)
         history.append(
             an_attempt(
-                id=f"att-{number}",
+                id=f"att-{place}",
                 outcome=outcome,
                 uses_place=uses_place,
-                to_number=job.next_phone,
+                to_number=number,
                 person_day=instant.astimezone(job.zone).date(),
             )
         )
@@ -208,8 +244,8 @@ def test_a_job_always_ends_or_has_a_next_time(calls, continuous, max_attempts):
             assert step.reason is not None
             return
         assert job.attempts < max_attempts
-        assert step.next_phone in job.usable_phones
-        assert step.next_phone != step.strike
         assert step.next_attempt_at >= instant
-        struck = job.struck_phones | ({step.strike} if step.strike else set())
-        job = replace(job, next_phone=step.next_phone, struck_phones=frozenset(struck))
+        if RETRIES[outcome].number is Number.STRIKE:
+            job = replace(job, struck_phones=job.struck_phones | {number})
+        number = next_number(job, book.retries, history)
+        assert number in job.phones and number not in job.struck_phones

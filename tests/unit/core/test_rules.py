@@ -10,7 +10,7 @@ from speechai.catalog.policies import preset, presets
 from speechai.core.breaker import Breaker
 from speechai.core.model import Taken
 from speechai.core.rules import judge
-from speechai.core.states import BatchState, JobState
+from speechai.core.states import BatchState, JobState, WaitReason
 from tests.builders import MONDAY_NOON, a_job, a_rulebook, some_facts
 
 TUESDAY_NINE = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -38,9 +38,11 @@ def forbidden(verdict):
 )
 def test_the_place_that_the_file_gives_says_the_zone_of_a_mobile(variables, zone):
     job = a_job(variables=variables)
-    assert [found.key for found in job.zones(preset("house"))] == [zone]
-    landline = a_job(variables={"comuna": "Isla de Pascua"}, next_phone="+56612223344")
-    assert [found.key for found in landline.zones(preset("house"))] == ["America/Punta_Arenas"]
+    assert [found.key for found in job.zones(preset("house"), "+56911111111")] == [zone]
+    landline = a_job(variables={"comuna": "Isla de Pascua"})
+    assert [found.key for found in landline.zones(preset("house"), "+56612223344")] == [
+        "America/Punta_Arenas"
+    ]
 
 
 def test_allowed():
@@ -63,7 +65,9 @@ DOWN = Breaker(5, MONDAY_NOON, MONDAY_NOON + timedelta(seconds=15), "no connecti
         ("batch_state", {}, {"status": BatchState.DRAFT}, {}, None),
         ("provider", {}, {"provider": "https://api.retellai.com#1"}, {}, None),
         ("policy", {}, {"policy": "anytime"}, {"provider_is_local": False}, None),
-        ("phone", {"next_phone": None}, {}, {}, None),
+        ("phone", {}, {}, {"number": None}, None),
+        ("phone", {}, {}, {"usable": 0}, None),
+        ("job_state", {"waiting_for": WaitReason.REVIEW}, {}, {}, None),
         ("max_attempts", {"attempts": 9}, {}, {}, None),
         (
             "days_without_answer",

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from speechai.core.outcomes import Outcome, classify, rang
+from speechai.core.call import Call
+from speechai.core.outcomes import Outcome, classify
 from speechai.retell.simulator.conversation import (
     analysis_of,
     captured_variables,
@@ -111,8 +112,8 @@ def test_every_outcome_is_understood_by_the_dialer_and_agrees_on_what_rang(name)
     }
     if ending.talk is not Talk.NONE:
         call |= {"start_timestamp": 1, **transcript_fields(turns_of(ending, TOLD, said), talk)}
-    assert classify(call) is EXPECTED[name]
-    assert rang(call) is ending.rang
+    assert classify(Call(call)) is EXPECTED[name]
+    assert Call(call).rang is ending.rang
 
 
 def test_a_promise_is_within_what_the_agent_was_told():

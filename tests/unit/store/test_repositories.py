@@ -10,7 +10,7 @@ import pytest
 from speechai.catalog.accounts import Account, Plan
 from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
-from speechai.core.states import BatchState, JobReason, JobState, WaitReason
+from speechai.core.states import BatchState, JobState, WaitReason, WaveState
 from speechai.store.access import ApiKeyRepository, UserRepository
 from speechai.store.accounts import AccountRepository
 from speechai.store.batches import BatchRepository, WaveRepository, batch_document
@@ -42,7 +42,6 @@ def a_job_document(number=1, **changes):
         "offer": {},
         "variables": {"comuna": "Maipú"},
         "max_attempts": 9,
-        "waiting_for": WaitReason.DRAFT,
         "rows": [2, 3],
         "instant": MONDAY_NOON,
     }
@@ -102,9 +101,9 @@ def test_a_job_read_back_is_what_was_stored(db):
     jobs.insert_many([a_job_document()])
     job = jobs.get("job-000001")
     assert job.person_id == "CL:RUT:1" and job.status is JobState.PENDING
-    assert job.waiting_for is WaitReason.DRAFT
+    assert job.waiting_for is WaitReason.WAVE
     assert job.debt == a_debt()
-    assert job.usable_phones == ("+56911111111", "+56922222222")
+    assert job.phones == ("+56911111111", "+56922222222")
     assert jobs.get("job-unknown") is None
 
 
@@ -121,15 +120,6 @@ def test_pages_follow_the_files_order(db):
     second = reports.page(batch_id="batch-1", status=None, limit=3, after=first[-1]["_id"])
     assert [row["seq"] for row in first + second] == [1, 2, 3, 4, 5, 6]
     assert reports.page(batch_id="batch-1", status=JobState.DONE, limit=3, after=None) == []
-
-
-def test_cancelling_a_batch_ends_whoever_is_not_being_called(db):
-    jobs = JobRepository(db, "call_jobs")
-    jobs.insert_many([a_job_document(number) for number in range(1, 4)])
-    db["call_jobs"].update_one({"_id": "job-000002"}, {"$set": {"status": "in_progress"}})
-    assert jobs.finish_batch("batch-1", JobReason.CANCELLED, MONDAY_NOON) == 2
-    assert JobReportRepository(db, "call_jobs").counts("batch-1")[JobState.FAILED] == 2
-    assert jobs.has_active("batch-1")
 
 
 def test_active_people_are_found_in_their_account_only(db):
@@ -164,8 +154,8 @@ def test_a_batch_moves_by_its_table_only(db):
 def test_a_wave_is_recorded_once(db):
     waves = WaveRepository(db)
     day = date(2026, 11, 23)
-    assert waves.record("batch-1", day, "09:00", "run", {})
-    assert not waves.record("batch-1", day, "09:00", "missed", {})
+    assert waves.record("batch-1", day, "09:00", WaveState.RUN, {})
+    assert not waves.record("batch-1", day, "09:00", WaveState.MISSED, {})
     assert waves.get("batch-1", day, "09:00")["status"] == "run"
     assert [wave["slot"] for wave in waves.of_batch("batch-1")] == ["09:00"]
 

@@ -11,6 +11,7 @@ import pytest
 
 from speechai.catalog.policies import Consent, presets
 from speechai.catalog.use_cases import Country, Field, UseCaseId
+from speechai.core.callback import CallbackFlaw
 from speechai.core.model import Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.rules import judge
@@ -32,6 +33,7 @@ NAMED: dict[str, type[StrEnum]] = {
     "waiting": WaitReason,
     "reason": JobReason,
     "outcome": Outcome,
+    "callback_flaw": CallbackFlaw,
     "use_case": UseCaseId,
     "country": Country,
     "field": Field,

@@ -13,6 +13,7 @@ from speechai.operation.calling.settling import Told
 from speechai.operation.campaigns import batches, eligibility, jobs
 from speechai.operation.recovery import sweep
 from speechai.retell.errors import Refused, Retryable, Throttled, UnknownResult
+from speechai.store.attempt_documents import Wanted
 from speechai.store.database import decimal_of
 from tests.builders import MONDAY_NOON
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
@@ -20,7 +21,8 @@ from tests.integration.operation.conftest import add_batch, job_id, job_of, phon
 
 def places_used(services, job):
     today = MONDAY_NOON.date()
-    return len(services.store.attempts.taken(job["person_id"], today, "+56", today).person_places)
+    [around] = services.store.attempts.around([Wanted(job["person_id"], today, {})])
+    return len(around.taken("").person_places)
 
 
 def statuses(services, batch_id="batch-1"):

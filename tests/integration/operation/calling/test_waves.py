@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+from speechai.core.states import WaveState
 from speechai.operation.calling.waves import WaveResult, open_waves, run_wave
 from tests.builders import MONDAY_NOON
 from tests.integration.operation.conftest import add_batch, job_of
@@ -121,7 +122,9 @@ def test_an_interrupted_wave_is_finished_by_the_sweep(services, provider):
     services.clock.set(EIGHT)
     add_batch(services, people=3, policy="house", start="next_wave")
     services.clock.set(NINE)
-    services.store.waves.record("batch-1", DAY, "09:00", "open", {"at": NINE})  # and then the lights went out
+    services.store.waves.record(
+        "batch-1", DAY, "09:00", WaveState.OPEN, {"at": NINE}
+    )  # and then the lights went out
     sweep(services)
     services.nudges.run()
     assert len(provider.rings) == 3

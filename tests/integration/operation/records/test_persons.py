@@ -12,6 +12,7 @@ from speechai.operation.campaigns import accounts, jobs
 from speechai.operation.campaigns.uploads import UploadOptions, upload
 from speechai.operation.records import evidence, persons
 from speechai.operation.records.persons import PersonNotFoundError, StillCalledError
+from speechai.store.attempt_documents import Wanted
 from tests.builders import MONDAY_NOON
 from tests.integration.operation.conftest import add_batch, job_of, phone
 
@@ -86,9 +87,8 @@ def test_a_dial_that_knew_the_old_name_is_taken_along(services, worker, provider
     )
     recovery.sweep(services)
     assert services.store.persons.attempts(alias) == []
-    assert services.store.attempts.taken(
-        PERSON, services.clock.now().date(), "", MONDAY_NOON.date()
-    ).person_open
+    [around] = services.store.attempts.around([Wanted(PERSON, services.clock.now().date(), {})])
+    assert around.taken("").person_open
 
 
 def test_a_preview_joins_nobody(services, tmp_path):
