@@ -79,6 +79,7 @@ class FakeProvider:
     lose_replies: deque[Exception] = field(default_factory=deque)  # the call exists, the answer is lost
     stopped: list[str] = field(default_factory=list)
     list_lag: bool = False
+    takes_reposts: bool = False  # `fail_creates` is kept for first posts
     concurrency: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -92,8 +93,9 @@ class FakeProvider:
         return list(self.calls.values())
 
     def create_phone_call(self, request: CallRequest) -> dict[str, Any]:
+        is_repost = any(past.attempt_id == request.attempt_id for past in self.requests)
         self.requests.append(request)
-        if self.fail_creates:
+        if self.fail_creates and not (is_repost and self.takes_reposts):
             raise self.fail_creates.popleft()
         call_id = f"call_{next(self._numbers)}"
         body = request.to_body()

@@ -57,6 +57,7 @@ class Batch:
     weekdays: frozenset[int] | None = None  # ISO weekdays on which it calls; None: the policy's
     retries: Mapping[str, Any] = field(default_factory=dict)  # its changes to the retry table
     consent: Consent = Consent.NONE  # what the operator states that all its people gave
+    reopenings: int = 0  # begun and ended: whether a job of it was reopened since it was read
 
 
 @dataclass(frozen=True, slots=True)

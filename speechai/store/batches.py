@@ -18,7 +18,11 @@ from speechai.store.database import SCHEMA_VERSION, Db, Document, sealed_later
 from speechai.store.moves import moving_to
 
 _TRIES = 3  # at a batch that completes, or runs again, just then
-_NONE_REOPENING: Document = {"reopening.0": {"$exists": False}}
+
+
+def _no_reopening_since(batch: Batch) -> Document:
+    """None is under way, and none began or ended: whoever found no active job may believe it."""
+    return {"reopening.0": {"$exists": False}, "reopenings": batch.reopenings or None}
 
 
 class BatchRepository:
@@ -94,16 +98,17 @@ class BatchRepository:
         fields = {"$set": {**changes, "status": target.value}}
         return self._batches.update_one(wanted, fields).modified_count == 1
 
-    def complete(self, batch_id: str, instant: datetime) -> bool:
-        """running → completed. Not while one of its jobs is being reopened."""
-        return self.move(batch_id, BatchState.COMPLETED, {"completed_at": instant}, guard=_NONE_REOPENING)
+    def complete(self, batch: Batch, instant: datetime) -> bool:
+        """running → completed. Not while one of its jobs is being reopened, or was since `batch` was read."""
+        changes = {"completed_at": instant}
+        return self.move(batch.id, BatchState.COMPLETED, changes, guard=_no_reopening_since(batch))
 
     def begin_reopening(self, batch_id: str, job_id: str, instant: datetime) -> bool:
         """Put on record that a job is being reopened: until `end_reopening` the batch does not close.
 
         A completed batch runs again. False where it is cancelled, or not there.
         """
-        record = {"$push": {"reopening": {"job_id": job_id, "at": instant}}}
+        record = {"$push": {"reopening": {"job_id": job_id, "at": instant}}, "$inc": {"reopenings": 1}}
         closed = [BatchState.COMPLETED.value, BatchState.CANCELLED.value]
         again = [BatchState.COMPLETED]
         for _ in range(_TRIES):
@@ -117,7 +122,9 @@ class BatchRepository:
 
     def end_reopening(self, batch_id: str, job_id: str) -> None:
         """The job was reopened, or could not be."""
-        self._batches.update_one({"_id": batch_id}, {"$pull": {"reopening": {"job_id": job_id}}})
+        self._batches.update_one(
+            {"_id": batch_id}, {"$pull": {"reopening": {"job_id": job_id}}, "$inc": {"reopenings": 1}}
+        )
 
     def reopening(self) -> list[tuple[str, str, datetime]]:
         """(batch, job, since) of every reopening under way, and of those that a crash cut off."""
@@ -128,12 +135,10 @@ class BatchRepository:
         """Cancelled batches some of whose jobs may not have ended yet."""
         return [row["_id"] for row in self._batches.find({"ending": True}, {"_id": 1})]
 
-    def ended(self, batch_id: str) -> bool:
-        """Every job of a cancelled batch is final, and none is being reopened."""
-        done = self._batches.update_one(
-            {"_id": batch_id, "ending": True, **_NONE_REOPENING}, {"$unset": {"ending": ""}}
-        )
-        return done.modified_count == 1
+    def ended(self, batch: Batch) -> bool:
+        """Every job of a cancelled batch is final, and none was reopened since `batch` was read."""
+        guard = {"_id": batch.id, "ending": True, **_no_reopening_since(batch)}
+        return self._batches.update_one(guard, {"$unset": {"ending": ""}}).modified_count == 1
 
     def finish_upload(self, batch_id: str, changes: Document) -> None:
         """Write the counts of a finished upload."""
@@ -242,6 +247,7 @@ def batch_from(document: Document) -> Batch:
         weekdays=frozenset(document["weekdays"]) if document["weekdays"] else None,
         retries=document["retries"],
         consent=Consent(document.get("consent", Consent.NONE)),
+        reopenings=document.get("reopenings", 0),
     )
 
 

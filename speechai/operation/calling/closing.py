@@ -23,16 +23,17 @@ def complete_if_over(services: Services, batch: Batch) -> bool:
     """A running batch whose every job is final is completed. True for the one who did it."""
     if batch.status is not BatchState.RUNNING or services.store.jobs.has_active(batch.id):
         return False
-    return services.store.batches.complete(batch.id, services.clock.now())
+    return services.store.batches.complete(batch, services.clock.now())
 
 
 def end_jobs(services: Services, batch_id: str, *, pieces: int) -> bool:
     """End the jobs of a cancelled batch, some pieces of them. True once every one is final."""
     store, instant = services.store, services.clock.now()
+    batch = store.batches.get(batch_id)  # before its jobs: what is reopened meanwhile shows
     for _ in range(pieces):
         if store.jobs.finish_some(batch_id, JobReason.CANCELLED, instant, PIECE) < PIECE:
             # Who is being called ends with the call; the sweep looks again until then.
-            return not store.jobs.has_active(batch_id) and store.batches.ended(batch_id)
+            return batch is not None and not store.jobs.has_active(batch_id) and store.batches.ended(batch)
         reached("piece_ended")
     return False
 

@@ -25,6 +25,7 @@ SEARCH_GRACE = timedelta(seconds=LOOK_FOR_AFTER)
 LOOKS_BEFORE_POSTING_AGAIN = 2
 # … and how long it must be missing before it may be posted again: half a lease, within these bounds.
 POST_AGAIN_AFTER = timedelta(seconds=30), timedelta(seconds=60)
+MOST_POSTS = 2  # it is posted again once: whatever that is answered, the first may have rung
 POST_AGAIN_WITHIN = timedelta(minutes=50)  # the provider keeps an idempotency key for an hour
 # What the attempt itself holds: the job, the person's open call, a place in the day.
 _ITS_OWN = {
@@ -65,6 +66,8 @@ def reconcile(services: Services, attempt_id: str) -> bool:
         return True  # nothing may be posted again that was not looked for
     if missing_for < _post_again_after(services) or attempt.looks + 1 < LOOKS_BEFORE_POSTING_AGAIN:
         return True
+    if attempt.posts >= MOST_POSTS:
+        return True  # only looking is left
     return not _post_again(services, attempt)
 
 

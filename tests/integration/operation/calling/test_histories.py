@@ -49,7 +49,8 @@ class History:
     """One contact on the real mongod, and everything that may happen to it."""
 
     def __init__(self, mongo_uri: str, database: str, directory: Path, outcome: str) -> None:
-        self.provider = FakeProvider(default=outcome)
+        # A refused re-post ends otherwise, for a person to see: `test_reposts` is about those.
+        self.provider = FakeProvider(default=outcome, takes_reposts=True)
         self.services = make_services(mongo_uri, database, provider=self.provider, max_attempts=1)
         assert isinstance(self.services.nudges, Worker)
         self.worker = self.services.nudges
