@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from datetime import date, datetime
 
+from speechai.core.lines import line_of
 from speechai.core.model import Job, Rulebook, days_without_answer
 from speechai.core.next_step import SUSPENSION, Step
 from speechai.core.rules import MEANS, OPEN_CALL_RECHECK, Facts, Verdict
@@ -73,8 +74,9 @@ def facts_of(
 
 
 def number_key(number: str, standing: Standing) -> str:
-    """Under which name the number's history is kept."""
-    return standing.account.key_of(number) if standing.account else number
+    """Under which name the number's history is kept: its line's."""
+    line = line_of(number)
+    return standing.account.key_of(line) if standing.account else line
 
 
 def number_day(number: str, job: Job, instant: datetime) -> date:

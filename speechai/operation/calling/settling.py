@@ -16,7 +16,7 @@ from typing import Any
 
 from speechai.catalog.use_cases import USE_CASES
 from speechai.core.model import Attempt, Batch, Job
-from speechai.core.next_step import next_step
+from speechai.core.next_step import Step, next_step
 from speechai.core.outcomes import (
     Outcome,
     awaits_analysis,
@@ -28,11 +28,12 @@ from speechai.core.outcomes import (
     rang,
 )
 from speechai.core.outcomes import result_fields as named_results
-from speechai.core.states import AttemptState, BatchState, JobState
+from speechai.core.states import AttemptState, BatchState, JobReason, JobState
 from speechai.failpoints import reached
 from speechai.operation.calling.dispatching import dispatch
 from speechai.operation.records.charging import charge
 from speechai.operation.records.do_not_call import opt_out
+from speechai.operation.records.payments import has_paid_all
 from speechai.operation.records.promises import promise_fields, read_promise
 from speechai.operation.services import Services
 from speechai.store.database import money
@@ -244,6 +245,8 @@ def conclude(services: Services, attempt: Attempt) -> bool:
         instant,
         asked_for=callback_instant(attempt.call, job.zone),
     )
+    if not step.state.is_final and has_paid_all(services, job):
+        step = Step(JobState.DONE, JobReason.PAID, strike=step.strike)
     moved = store.jobs.apply(
         job.id,
         step,
