@@ -163,5 +163,8 @@ def _add(
     services: Services, keys: Sequence[str], scope: str, origin: Mapping[str, str], *, once: bool = False
 ) -> int:
     instant = services.clock.now()
-    entries = [{"_id": f"{scope}|{key}", "key": key, "scope": scope, "at": instant, **origin} for key in keys]
+    entries = [
+        {"_id": f"{scope}|{key}", "key": key, "scope": scope, "at": instant, **origin}
+        for key in dict.fromkeys(keys)
+    ]
     return services.store.do_not_call.add(entries, once=once)

@@ -74,9 +74,8 @@ def _of_row(row: ListRow, country: Country, index: int) -> list[Entry]:
 
 
 def keys_of(entries: Sequence[Entry]) -> list[str]:
-    """Under which names the entries' people and lines are kept, each once. Raises EntryError."""
-    keys = [key for index, entry in enumerate(entries) for key in _keys(index, entry)]
-    return list(dict.fromkeys(keys))
+    """Under which names the entries' people and lines are kept, in order. Raises EntryError."""
+    return [key for index, entry in enumerate(entries) for key in _keys(index, entry)]
 
 
 def _keys(index: int, entry: Entry) -> list[str]:
