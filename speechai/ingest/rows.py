@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 from speechai.catalog.use_cases import USE_CASES, Field, UseCaseId
-from speechai.core.lines import person_of_number
+from speechai.core.lines import line_of, person_of_number
 from speechai.ingest.cells import is_blank
 from speechai.ingest.columns import Columns
 from speechai.ingest.gathered import MOST_PHONES, Person
@@ -165,8 +165,8 @@ class _Gathering:
         seen: set[str] = set()
         shared: set[str] = set()
         for person in people:
-            for phone in person.phones:
-                (shared if phone in seen else seen).add(phone)
+            for line in map(line_of, person.phones):
+                (shared if line in seen else seen).add(line)
         if shared:
             yield say("shared_phones", self.language, count=len(shared))
         if self.future:
