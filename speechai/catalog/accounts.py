@@ -69,3 +69,8 @@ class Account:
     def key_of(self, person_or_number: str) -> str:
         """Under which name a person's or a number's history is kept: apart, where the account is isolated."""
         return f"{person_or_number}@{self.id}" if self.isolated else person_or_number
+
+
+def plain_of(key: str) -> str:
+    """The person or number itself, under whichever account's name (`Account.key_of`) its history is kept."""
+    return key.partition("@")[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from speechai.core.lines import line_of
 from speechai.core.model import Attempt, Job
 from speechai.core.outcomes import Outcome
 from speechai.core.retry_table import Number, RetryTable
@@ -18,8 +19,8 @@ _BROKEN = frozenset({Outcome.PROVIDER_FAILURE, Outcome.UNCLASSIFIED})
 
 def usable_numbers(job: Job, struck: frozenset[str]) -> tuple[str, ...]:
     """The numbers that may still be dialed for this person, in the file's order."""
-    gone = job.struck_phones | struck
-    return tuple(number for number in job.phones if number not in gone) if gone else job.phones
+    gone = {line_of(number) for number in job.struck_phones | struck}
+    return tuple(number for number in job.phones if line_of(number) not in gone) if gone else job.phones
 
 
 def next_number(

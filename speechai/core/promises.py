@@ -34,6 +34,10 @@ class PromiseState(StrEnum):
     BROKEN = "broken"
 
 
+OPEN_PROMISES = [PromiseState.PROMISED.value, PromiseState.PARTLY_KEPT.value]
+"""Promises that a payment may still keep."""
+
+
 @dataclass(frozen=True, slots=True)
 class Promise:
     """A date and an amount that the person named. `due` and `amount_minor` hold only what is believed."""

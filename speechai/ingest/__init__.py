@@ -2,17 +2,20 @@
 
 from speechai.ingest.contacts import Contact, Debt, FileError, ParsedFile, Rejection
 from speechai.ingest.limits import Limits
-from speechai.ingest.reader import PlainTable, ReaderCrashedError, read_contacts, read_table
+from speechai.ingest.lists import DO_NOT_CALL, PAYMENTS, ListRow, read_list
+from speechai.ingest.reader import ReaderCrashedError, read_contacts
 
 __all__ = [
+    "DO_NOT_CALL",
+    "PAYMENTS",
     "Contact",
     "Debt",
     "FileError",
     "Limits",
+    "ListRow",
     "ParsedFile",
-    "PlainTable",
     "ReaderCrashedError",
     "Rejection",
     "read_contacts",
-    "read_table",
+    "read_list",
 ]

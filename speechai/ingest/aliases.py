@@ -266,6 +266,61 @@ EXPORT_SIGNATURE = 10  # so many of its internal columns make a file that export
 # A row's running number would make the same row twice look like two.
 RUNNING_NUMBERS = frozenset({"n", "no", "nro", "num", "item", "fila", "correlativo", "index", "indice"})
 
+# Lists of payments: what was paid (never "deuda" or "saldo": what is owed), when, and which payment it is.
+_RECEIPTS = ("comprobante", "recibo", "folio de pago", "folio pago", "transaccion", "receipt")
+_REFERENCES = ("referencia", "reference", "folio", "cuota", "factura", "boleta", "contrato", "operacion")
+_NUMBER_OF = ("n", "no", "nro", "num", "numero", "numero de", "nro de", "id", "id de", "codigo de")
+
+
+def _numbered(names: tuple[str, ...]) -> tuple[str, ...]:
+    return (*names, *(f"{number} {name}" for name in names for number in _NUMBER_OF))
+
+
+PAYMENT_ALIASES: dict[str, tuple[str, ...]] = {
+    "amount": (
+        "monto pagado",
+        "monto pago",
+        "monto del pago",
+        "monto de pago",
+        "importe pagado",
+        "valor pagado",
+        "total pagado",
+        "monto abonado",
+        "importe abonado",
+        "monto abono",
+        "paid amount",
+        "amount paid",
+        "pagado",
+        "abono",
+        "pago",
+        "monto",
+        "importe",
+        "amount",
+        "valor",
+        "payment",
+    ),
+    "paid_on": (
+        "fecha de pago",
+        "fecha pago",
+        "fecha del pago",
+        "fecha de abono",
+        "fecha abono",
+        "fecha pagado",
+        "pagado el",
+        "paid on",
+        "payment date",
+        "date paid",
+        "paid at",
+        "fecha de transaccion",
+        "fecha transaccion",
+        "fecha",
+        "date",
+    ),
+    # A true receipt's number names one payment; any other number (an instalment's, a bill's) may come again.
+    "receipt": (*_numbered(_RECEIPTS), "id de pago", "id pago", "receipt number", "payment id"),
+    "reference": (*_numbered(_REFERENCES), "numero", "numero de pago", "numero pago", "n pago", "nro pago"),
+}
+
 # Names the calls give their own values to (core.variables): a column may not set them.
 _RESERVED_WORDS = """
     nombre empresa rut dni monto_total moneda cuotas_adeudadas cantidad_cupones fecha_limite fecha_maxima

@@ -60,6 +60,16 @@ def cell_text(value: object) -> str:
     return str(value)
 
 
+PlainCell = str | int | float  # what may cross from the process that opens files
+
+
+def plain_cell(value: object) -> PlainCell:
+    """A cell that keeps what kind of value it is: a number stays one, a date is its ISO text, "" is blank."""
+    if type(value) is int or type(value) is float:
+        return value
+    return value.strip() if type(value) is str else cell_text(value)
+
+
 def percentage(value: object, text: str) -> str:
     """Excel stores 20 % as 0.2; people write 20, "20%" or "20 %"."""
     if type(value) is float and 0 < value < 1 and math.isfinite(value):

@@ -16,7 +16,7 @@ class Contact:
 
     rows: tuple[int, ...]  # row numbers as Excel shows them, the header being row 1; first the row it became
     country: Country
-    person_id: str  # CL:RUT:123456785, AR:DNI:12345678, else TEL:+56912345678
+    person_id: str  # CL:RUT:123456785, AR:DNI:12345678, else TEL:+56912345678 (the line)
     document: str | None  # RUT without dots or dash ("123456785"), DNI digits
     document_label: str | None  # as it is said and written: "12345678-5"
     name: str

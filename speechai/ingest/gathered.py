@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 
+from speechai.core.lines import line_of
 from speechai.ingest.amounts import Amount
 from speechai.ingest.documents import Document
 from speechai.ingest.packing import Packed, ordinal
@@ -79,13 +80,21 @@ class Person:
             self.latest, self.days_at_latest = due, days_late
 
     def unite_phones(self, phones: Sequence[str]) -> bool:
-        """Add the numbers it does not have; False where they are too many."""
+        """Add the numbers it does not have; False where they are too many.
+
+        Of a line in both its forms the mobile one stays: whoever wrote it so knew more.
+        """
         for phone in phones:
             if phone in self.phones:
                 continue
-            if len(self.phones) == MOST_PHONES:
+            line = line_of(phone)
+            known = next((at for at, one in enumerate(self.phones) if line_of(one) == line), None)
+            if known is None and len(self.phones) == MOST_PHONES:
                 return False
-            self.phones.append(phone)
+            if known is None:
+                self.phones.append(phone)
+            elif phone != line:
+                self.phones[known] = phone
         return True
 
     def debt(self) -> Packed | None:

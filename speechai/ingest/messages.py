@@ -128,6 +128,14 @@ MESSAGES: dict[str, tuple[str, str]] = {
             '"mapping".'
         ),
     ),
+    "columns": (
+        "A la lista le faltan columnas: {missing}. Se encontraron: {found}. Corrija el encabezado.",
+        "The list lacks columns: {missing}. Found: {found}. Correct the header.",
+    ),
+    "twin_columns": (
+        "Las columnas «{first}» y «{second}» dicen ser lo mismo. Deje sólo una.",
+        'The columns "{first}" and "{second}" claim to be the same. Keep only one.',
+    ),
     # Rows.
     "blank_document": (
         "Falta el documento (la celda está vacía o es una fórmula sin valor guardado).",
@@ -138,6 +146,8 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "Falta el monto (la celda está vacía o es una fórmula sin valor guardado).",
         "The amount is missing (the cell is empty, or a formula without a saved value).",
     ),
+    "blank_entry": ("Falta el teléfono o el documento.", "The phone number or the document is missing."),
+    "country_unknown": ("El país debe ser CL o AR.", "The country must be CL or AR."),
     "blank_phone": ("No hay ningún teléfono.", "There is no phone number."),
     "repeated_header": (
         "La fila repite el encabezado.",
@@ -196,6 +206,7 @@ MESSAGES: dict[str, tuple[str, str]] = {
     ),
     "date_form": ("No se entiende como fecha.", "Cannot be read as a date."),
     "date_ambiguous": ("La fecha puede leerse de dos maneras.", "The date can be read in two ways."),
+    "date_future": ("La fecha está en el futuro.", "The date is in the future."),
     "date_absurd": ("El año de la fecha es absurdo.", "The year of the date is absurd."),
     "count_form": ("No es un número entero razonable.", "Not a sensible whole number."),
     "left_out": (" El dato se omite.", " It is left out."),
@@ -275,6 +286,9 @@ FIELD_LABELS: dict[str, tuple[str, str]] = {
     "name": ("nombre", "name"),
     "phone": ("teléfono", "phone"),
     "amount": ("monto", "amount"),
+    "paid_on": ("fecha de pago", "date paid"),
+    "currency": ("moneda", "currency"),
+    "country": ("país", "country"),
 }
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from speechai.catalog.use_cases import MINOR_DIGITS, Country, UseCaseId
+from speechai.ingest.cells import PlainCell
 from speechai.ingest.contacts import FileError, ParsedFile
-from speechai.ingest.headers import normalise
 from speechai.ingest.limits import Limits
 from speechai.ingest.messages import Language, file_error
 from speechai.ingest.packing import load, unpack
@@ -26,19 +26,10 @@ _ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True)
 class PlainTable:
-    """A list's header and its rows, each with its number in the file."""
+    """A list's header and its filled rows, each with its number in the file."""
 
     headers: tuple[str, ...]
-    rows: tuple[tuple[int, tuple[str, ...]], ...]
-
-    def columns(self, names: Mapping[str, frozenset[str]]) -> dict[str, int]:
-        """Where each named column is, by its header regardless of case, accents and punctuation."""
-        found: dict[str, int] = {}
-        for index, header in enumerate(self.headers):
-            name = next((name for name, known in names.items() if normalise(header) in known), None)
-            if name is not None:
-                found.setdefault(name, index)
-        return found
+    rows: tuple[tuple[int, tuple[PlainCell, ...]], ...]
 
 
 class ReaderCrashedError(RuntimeError):
@@ -80,10 +71,12 @@ def read_contacts(
     )
 
 
-def read_table(path: Path, *, language: Language = "es", limits: Limits | None = None) -> PlainTable:
-    """Any other list that somebody uploads, as texts: payments, people not to be called. Or FileError.
+def read_table(
+    path: Path, *, known: Mapping[str, str], language: Language = "es", limits: Limits | None = None
+) -> PlainTable:
+    """Any other list that somebody uploads, its cells as they are. Or FileError.
 
-    Read under the same bounds as contacts.
+    `known` are headers by which it may be recognised, beside those of uploads. Read under the same bounds.
     """
     headers, rows = _read(
         path,
@@ -93,7 +86,7 @@ def read_table(path: Path, *, language: Language = "es", limits: Limits | None =
         filename=path.name,
         use_case=None,
         country=Country.CL.value,
-        mapping=None,
+        mapping=dict(known),
         currency=None,
         today="2000-01-01",
     )

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
 from speechai.catalog.use_cases import USE_CASES, Field, UseCaseId
+from speechai.core.lines import line_of, person_of_number
 from speechai.ingest.cells import is_blank
 from speechai.ingest.columns import Columns
 from speechai.ingest.gathered import MOST_PHONES, Person
@@ -116,7 +117,7 @@ class _Gathering:
         phones, bad_phones = reader.phones(cells)
         if document is None and not phones:
             raise reader.blank(Field.PHONE)
-        person_id = document.person_id if document else f"TEL:{phones[0]}"
+        person_id = document.person_id if document else person_of_number(phones[0])
         person = self.persons.get(person_id)
         amount = reader.amount(number, cells)
         if person and amount and person.currency not in (None, amount.currency):
@@ -164,8 +165,8 @@ class _Gathering:
         seen: set[str] = set()
         shared: set[str] = set()
         for person in people:
-            for phone in person.phones:
-                (shared if phone in seen else seen).add(phone)
+            for line in map(line_of, person.phones):
+                (shared if line in seen else seen).add(line)
         if shared:
             yield say("shared_phones", self.language, count=len(shared))
         if self.future:

@@ -20,7 +20,7 @@ from typing import Any
 
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.ingest import archive, columns, rows, sheet
-from speechai.ingest.cells import cell_text
+from speechai.ingest.cells import plain_cell
 from speechai.ingest.contacts import FileError
 from speechai.ingest.limits import Limits
 from speechai.ingest.messages import Language, file_error, say, shorten
@@ -46,16 +46,18 @@ def parse(path: Path, filename: str, mapping: dict[str, str] | None, request: Re
     return rows.gather(table, found, rows.choose_use_case(found, request), request)
 
 
-def plain_table(path: Path, language: Language, limits: Limits) -> tuple[list[str], list[tuple[int, Any]]]:
-    """A list that is no contacts: its header, and its rows as texts with their numbers."""
-    table = sheet.open_table(path, archive.inspect(path, limits, language), None, limits, language)
+def plain_table(
+    path: Path, known: dict[str, str] | None, language: Language, limits: Limits
+) -> tuple[list[str], list[tuple[int, Any]]]:
+    """A list that is no contacts: its header (`known` headers betray it), and its rows with their numbers."""
+    table = sheet.open_table(path, archive.inspect(path, limits, language), known, limits, language)
     found: list[tuple[int, Any]] = []
     for number, cells in table.rows:
-        texts = tuple(cell_text(cell) for cell in cells)
-        if any(texts):
+        plain = tuple(plain_cell(cell) for cell in cells)
+        if any(cell != "" for cell in plain):
             if len(found) >= limits.rows:
                 raise file_error("too_many_rows", language, limit=limits.rows)
-            found.append((number, texts))
+            found.append((number, plain))
     return table.headers, found
 
 
@@ -93,7 +95,7 @@ def _answer(asked: dict[str, Any], limits: Limits) -> tuple[Any, ...]:
     try:
         if asked["contacts"]:
             return ("parsed", parse(Path(asked["path"]), asked["filename"], asked["mapping"], request))
-        return ("parsed", plain_table(Path(asked["path"]), request.language, limits))
+        return ("parsed", plain_table(Path(asked["path"]), asked["mapping"], request.language, limits))
     except FileError as error:
         return ("file_error", error.code, error.message)
     except MemoryError:

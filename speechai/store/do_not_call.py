@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pymongo import ASCENDING, DESCENDING, UpdateOne
+from pymongo import DESCENDING, UpdateOne
 
 from speechai.store.database import Db, Document
+
+AT_ONCE = 5000  # entries in one write
+_ORIGIN = ("at", "by", "reason", "source")  # who said it, when and where
 
 
 class DoNotCallRepository:
@@ -17,20 +20,31 @@ class DoNotCallRepository:
         self._entries = db["do_not_call"]
         self._registries = db["registries"]
 
-    def add(self, entries: Sequence[Document]) -> int:
-        """Add entries, by their ids; an undone one is in force again. Returns how many were not in force."""
-        if not entries:
-            return 0
-        new = [
-            UpdateOne({"_id": entry["_id"]}, {"$setOnInsert": {**entry, "in_force": True}}, upsert=True)
-            for entry in entries
-        ]
-        added = self._entries.bulk_write(new, ordered=False).upserted_count
-        ids = [entry["_id"] for entry in entries]
-        again = self._entries.update_many(
-            {"_id": {"$in": ids}, "in_force": False}, {"$set": {"in_force": True}}
+    def add(self, entries: Sequence[Document], *, once: bool = False) -> int:
+        """Add entries, by their ids. Returns how many of them were not in force.
+
+        One that was undone is in force anew, from its new origin; who said it before is kept in `earlier`, in
+        step with `undone`. With `once`, what the same source said before is a repeat, and changes nothing.
+        """
+        return sum(
+            self._add(entries[start : start + AT_ONCE], once) for start in range(0, len(entries), AT_ONCE)
         )
-        return added + again.modified_count
+
+    def _add(self, entries: Sequence[Document], once: bool) -> int:
+        writes = []
+        for entry in entries:
+            undone: Document = {"_id": entry["_id"], "in_force": False}
+            if once:
+                undone |= {"source": {"$ne": entry["source"]}, "earlier.source": {"$ne": entry["source"]}}
+            new = {name: {"$literal": entry[name]} for name in _ORIGIN}
+            former = {name: f"${name}" for name in _ORIGIN}
+            earlier = {"$concatArrays": [{"$ifNull": ["$earlier", []]}, [former]]}
+            writes += [
+                UpdateOne({"_id": entry["_id"]}, {"$setOnInsert": {**entry, "in_force": True}}, upsert=True),
+                UpdateOne(undone, [{"$set": {"earlier": earlier, **new, "in_force": True}}]),
+            ]
+        written = self._entries.bulk_write(writes, ordered=True)
+        return written.upserted_count + written.modified_count
 
     def about(self, keys: Sequence[str], scopes: Sequence[str]) -> dict[str, Document]:
         """The entries in force about these people and numbers in one of the scopes, by key."""
@@ -41,7 +55,11 @@ class DoNotCallRepository:
 
     def all_about(self, keys: Sequence[str]) -> list[Document]:
         """Every entry about these people and numbers, undone ones too, oldest first."""
-        return list(self._entries.find({"key": {"$in": list(keys)}}).sort("at", ASCENDING))
+        return sorted(self._entries.find({"key": {"$in": list(keys)}}), key=lambda entry: entry["at"])
+
+    def in_force_about(self, keys: Sequence[str]) -> list[Document]:
+        """The entries in force about these people and numbers, whatever their scope."""
+        return list(self._entries.find({"key": {"$in": list(keys)}, "in_force": True}))
 
     def undo(self, entry_id: str, by: str, why: str, instant: datetime) -> bool:
         """Take an entry out of force, on record. False where none is in force."""

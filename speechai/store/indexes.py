@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
+from speechai.core.promises import OPEN_PROMISES, PromiseState
 from speechai.core.states import OPEN_ATTEMPTS, JobState, WaitReason, WaveState
 from speechai.store.database import LONG_AGO, Db
 
@@ -50,11 +51,16 @@ def job_indexes() -> list[IndexModel]:
                 "status": {"$in": [JobState.IN_PROGRESS.value, JobState.SUSPENDED.value]}
             },
         ),
-        # promises that payments are held against
+        # promises that payments are held against: those that are over, and those of who paid
         IndexModel(
             [("account_id", ASCENDING), ("promise.due", ASCENDING)],
-            name="promised",
-            partialFilterExpression={"promise.status": {"$in": ["promised", "partly_kept"]}},
+            name="promise_due",
+            partialFilterExpression={"promise.status": PromiseState.PROMISED.value},
+        ),
+        IndexModel(
+            [("account_id", ASCENDING), ("person_id", ASCENDING)],
+            name="promise_of",
+            partialFilterExpression={"promise.status": {"$in": OPEN_PROMISES}},
         ),
         # those whom the account's money holds: they go on together when there is some
         IndexModel(

@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
-from pymongo import ASCENDING, UpdateOne
+from pymongo import UpdateOne
 
-from speechai.core.promises import PromiseState
+from speechai.core.promises import OPEN_PROMISES, PromiseState
 from speechai.core.states import JobReason, JobState
 from speechai.store.database import Db, Document
-
-_OPEN_PROMISE = [PromiseState.PROMISED.value, PromiseState.PARTLY_KEPT.value]
 
 
 class PaymentRepository:
@@ -31,17 +29,33 @@ class PaymentRepository:
         return self._payments.bulk_write(new, ordered=False).upserted_count
 
     def of_people(self, account_id: str, person_ids: Sequence[str]) -> dict[str, list[Document]]:
-        """What these people paid to the account's creditor, by person, oldest first."""
+        """What these people paid to the account's creditor, by person."""
         found: dict[str, list[Document]] = {}
-        wanted = {"account_id": account_id, "person_id": {"$in": list(person_ids)}}
-        for row in self._payments.find(wanted).sort("paid_on", ASCENDING):
+        for row in self._payments.find({"account_id": account_id, "person_id": {"$in": list(person_ids)}}):
             found.setdefault(row["person_id"], []).append(row)
         return found
 
-    def promises(self, account_id: str) -> Iterator[Document]:
-        """The account's jobs whose promise is believed and not kept yet."""
+    def promises_of(self, account_id: str, person_ids: Sequence[str]) -> list[Document]:
+        """These people's jobs in the account whose promise is believed and not kept yet."""
+        return list(
+            self._jobs.find(
+                {
+                    "account_id": account_id,
+                    "person_id": {"$in": list(person_ids)},
+                    "promise.status": {"$in": OPEN_PROMISES},
+                    "promise.due": {"$ne": None},
+                }
+            )
+        )
+
+    def promises_due(self, account_id: str, as_of: date) -> Iterator[Document]:
+        """The account's jobs whose promise waits to be judged and whose last day was before `as_of`."""
         yield from self._jobs.find(
-            {"account_id": account_id, "promise.status": {"$in": _OPEN_PROMISE}, "promise.due": {"$ne": None}}
+            {
+                "account_id": account_id,
+                "promise.status": PromiseState.PROMISED.value,
+                "promise.due": {"$lt": as_of.isoformat()},
+            }
         )
 
     def judge_promise(
@@ -52,7 +66,7 @@ class PaymentRepository:
             {
                 "_id": job_id,
                 "promise.attempt_id": attempt_id,
-                "promise.status": {"$in": _OPEN_PROMISE, "$ne": state.value},
+                "promise.status": {"$in": OPEN_PROMISES, "$ne": state.value},
             },
             {
                 "$set": {
@@ -88,6 +102,7 @@ def payment_document(
     amount_minor: int,
     currency: str,
     paid_on: date,
+    receipt: str | None,
     reference: str | None,
     by: str,
     instant: datetime,
@@ -100,6 +115,7 @@ def payment_document(
         "amount_minor": amount_minor,
         "currency": currency,
         "paid_on": paid_on.isoformat(),
+        "receipt": receipt,
         "reference": reference,
         "by": by,
         "at": instant,

@@ -9,7 +9,9 @@ from datetime import datetime
 from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
+from speechai.catalog.accounts import plain_of
 from speechai.store.database import Db, Document
+from speechai.store.do_not_call import DoNotCallRepository
 
 _PERSONAL_OF_JOB = (
     "rut",
@@ -34,7 +36,7 @@ class PersonRepository:
         self._persons = db["persons"]
         self._jobs = db[jobs]
         self._attempts = db[attempts]
-        self._do_not_call = db["do_not_call"]
+        self._do_not_call = DoNotCallRepository(db)
         self._links = db["evidence"]
 
     # -- who is who -------------------------------------------------------------------------------
@@ -60,9 +62,10 @@ class PersonRepository:
             upsert=True,
         )
         self._jobs.update_many({"person_id": alias}, {"$set": {"person_id": person_id, "person_was": alias}})
-        for entry in self._do_not_call.find({"key": alias}):
-            moved = {**entry, "_id": f"{entry['scope']}|{person_id}", "key": person_id}
-            self._do_not_call.update_one({"_id": moved["_id"]}, {"$setOnInsert": moved}, upsert=True)
+        key = plain_of(person_id)  # entries are about people, whichever account keeps their histories
+        said = self._do_not_call.in_force_about([alias, plain_of(alias)])
+        moved = [{**entry, "_id": f"{entry['scope']}|{key}", "key": key} for entry in said]
+        self._do_not_call.add(moved, once=True)
         for attempt in self._attempts.find({"person_id": alias}).sort("reserved_at", ASCENDING):
             self._rename(attempt, person_id)
 

@@ -10,6 +10,8 @@ from werkzeug.datastructures import FileStorage
 
 from speechai.ingest import FileError
 from speechai.operation.records import do_not_call
+from speechai.operation.records.do_not_call import Scope
+from speechai.operation.records.do_not_call_entries import Entry, EntryError, entries_of_file
 from web.api.blueprint import blueprint, cursor_of_query, json_body, limit_of_query, page_of, word
 from web.auth import caller
 from web.context import services
@@ -39,30 +41,40 @@ def add_do_not_call() -> tuple[dict[str, Any], int]:
     """
     sent = sent_file()
     body: dict[str, Any] = dict(request.form) if sent else json_body()
-    entries = _entries_of_file(sent[0], body) if sent else body.get("entries")
-    if not isinstance(entries, list) or len(entries) > MOST:
-        raise ProblemError(422, text("do_not_call.entries", most=MOST), field="entries")
-    if not all(isinstance(entry, dict) for entry in entries):
-        raise ProblemError(422, text("do_not_call.entries", most=MOST), field="entries")
     registry = body.get("registry")
     try:
+        entries = _entries_of_file(sent[0], body) if sent else _entries(body)
         if registry is not None:
             return do_not_call.consult(services(), word(registry, "registry"), entries, caller()), 201
-        scope = word(body.get("scope", do_not_call.EVERYBODY), "scope")
+        scope = word(body.get("scope", Scope.EVERYBODY.value), "scope")
         reason = word(body.get("reason", "list"), "reason")
         return do_not_call.add(services(), entries, scope=scope, reason=reason, by=caller()), 201
     except do_not_call.UnknownRegistryError as error:
         known = ", ".join(error.known)
         raise ProblemError(422, text("option.choice", known=known), field="registry") from None
-    except do_not_call.EntryError as error:
-        detail = text("do_not_call.entry", number=error.index + 1, field=error.field)
-        raise ProblemError(422, detail, field=f"entries[{error.index}].{error.field}") from None
+    except do_not_call.UnknownScopeError as error:
+        known = ", ".join(error.known)
+        raise ProblemError(422, text("option.choice", known=known), field="scope") from None
+    except EntryError as error:
+        field = f"entries[{error.index}].{error.field}"
+        raise ProblemError(422, error.sentence(accepted()), field=field) from None
 
 
-def _entries_of_file(uploaded: FileStorage, given: Mapping[str, Any]) -> list[dict[str, str]]:
+def _entries(given: Mapping[str, Any]) -> list[Entry]:
+    entries = given.get("entries")
+    if (
+        not isinstance(entries, list)
+        or len(entries) > MOST
+        or not all(isinstance(entry, dict) for entry in entries)
+    ):
+        raise ProblemError(422, text("do_not_call.entries", most=MOST), field="entries")
+    return entries
+
+
+def _entries_of_file(uploaded: FileStorage, given: Mapping[str, Any]) -> list[Entry]:
     with kept_file(uploaded) as path:
         try:
-            return do_not_call.entries_of_file(path, str(given.get("country") or "CL"), accepted())
+            return entries_of_file(path, str(given.get("country") or "CL"), accepted())
         except FileError as error:
             raise ProblemError(422, error.message, field="file", code=error.code) from error
 

@@ -7,6 +7,7 @@ from werkzeug.wrappers import Response
 
 from speechai.ingest import FileError
 from speechai.operation.records import do_not_call as operation
+from speechai.operation.records.do_not_call_entries import EntryError, entries_of_file
 from web.auth import caller
 from web.context import services
 from web.incoming import kept_file, sent_file
@@ -29,8 +30,7 @@ def do_not_call() -> str:
         registries=operation.registries(made),
         consulted=made.store.do_not_call.registries(),
         zone=made.settings.zone,
-        scopes=[operation.EVERYBODY, operation.MARKETING]
-        + [f"account:{account.id}" for account in made.store.accounts.all()],
+        scopes=operation.scopes(made),
     )
 
 
@@ -42,7 +42,7 @@ def add_do_not_call() -> Response:
     try:
         if sent is not None:
             with kept_file(sent[0]) as path:
-                entries = operation.entries_of_file(path, country, current())
+                entries = entries_of_file(path, country, current())
         elif value := form.get("value", "").strip():
             entries = [{form.get("kind", "number"): value, "country": country}]
         else:
@@ -50,16 +50,19 @@ def add_do_not_call() -> Response:
         if registry := form.get("registry"):
             added = operation.consult(made, registry, entries, caller())
         elif entries:
-            scope, reason = form.get("scope") or operation.EVERYBODY, form.get("reason", "").strip()
+            scope, reason = (
+                form.get("scope") or operation.Scope.EVERYBODY.value,
+                form.get("reason", "").strip(),
+            )
             added = operation.add(made, entries, scope=scope, reason=reason or "panel", by=caller())
         else:
-            raise operation.EntryError(0, form.get("kind", "number"))
-    except operation.UnknownRegistryError as error:
+            raise EntryError(0, form.get("kind", "number"), "blank_entry", {})
+    except (operation.UnknownRegistryError, operation.UnknownScopeError) as error:
         flash(text("option.choice", known=", ".join(error.known)), "error")
     except FileError as error:
         flash(error.message, "error")
-    except operation.EntryError as error:
-        flash(text("do_not_call.entry", number=error.index + 1, field=error.field), "error")
+    except EntryError as error:
+        flash(error.sentence(current()), "error")
     else:
         flash(text("dnc.added", **added), "ok")
     return redirect(url_for("panel.do_not_call"), 303)

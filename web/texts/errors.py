@@ -38,10 +38,6 @@ TEXTS: dict[str, tuple[str, str]] = {
         "`entries` debe ser una lista de a lo más {most} objetos.",
         "`entries` must be a list of at most {most} objects.",
     ),
-    "do_not_call.entry": (
-        "Entrada {number}: `{field}` no se puede leer. Dé `number` o `document`, y `country` (CL o AR).",
-        "Entry {number}: `{field}` cannot be read. Give `number` or `document`, and `country` (CL or AR).",
-    ),
     "option.text": ("Debe ser un texto.", "Must be text."),
     "option.too_long": ("A lo más {limit} caracteres.", "At most {limit} characters."),
     "option.choice": ("Debe ser uno de: {known}.", "Must be one of: {known}."),
@@ -55,6 +51,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Must be an instant with its offset, such as 2026-11-24T10:30:00-03:00.",
     ),
     "option.day": ("Debe ser una fecha como 2026-11-30.", "Must be a date such as 2026-11-30."),
+    "payments.future": (
+        "La lista no puede decir qué se pagó después de hoy, {today}.",
+        "The list cannot tell what was paid after today, {today}.",
+    ),
     "payments.list": (
         "`payments` debe ser una lista de a lo más {most} objetos.",
         "`payments` must be a list of at most {most} objects.",

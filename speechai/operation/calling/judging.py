@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from speechai.core.lines import line_of
 from speechai.core.model import Attempt, Job, Rulebook, days_without_answer
 from speechai.core.next_step import SUSPENSION, Step
 from speechai.core.numbers import next_number, usable_numbers
@@ -16,7 +17,7 @@ from speechai.core.states import JobReason, JobState
 from speechai.core.zones import local_day, zone_of_number
 from speechai.operation.calling.closing import complete_if_over
 from speechai.operation.records.charging import means
-from speechai.operation.records.do_not_call import Listed, listed_of
+from speechai.operation.records.do_not_call import Against, against
 from speechai.operation.services import Services
 from speechai.store.attempt_documents import Line, Wanted
 from speechai.store.standing import Standing
@@ -86,7 +87,7 @@ def facts_of(
         look_back_days=book.policy.looks_back_days,
     )
     histories = store.attempts.days_of_jobs([job.id for job in jobs if job.was_dialed])
-    listed = listed_of(services, jobs, standing)
+    listed = against(services, jobs, batch)
     today = local_day(instant, batch.zone)
     has_room = (
         all(job.group_date == today for job in jobs)
@@ -129,7 +130,7 @@ def _days(job: Job, history: Sequence[Attempt]) -> frozenset[date]:
     return frozenset(days_without_answer(since))
 
 
-def _why_not(job: Job, entries: Listed, chosen: str | None) -> str | None:
+def _why_not(job: Job, entries: Against, chosen: str | None) -> str | None:
     """A listed person is not called at all; listed numbers end the job where they are all that was left."""
     if entries.person is not None:
         return entries.person
@@ -139,7 +140,8 @@ def _why_not(job: Job, entries: Listed, chosen: str | None) -> str | None:
 
 
 def _line(number: str, job: Job, standing: Standing, instant: datetime) -> Line:
-    key = standing.account.key_of(number) if standing.account else number
+    line = line_of(number)
+    key = standing.account.key_of(line) if standing.account else line
     return Line(number, key, local_day(instant, zone_of_number(number, job.zone)))
 
 

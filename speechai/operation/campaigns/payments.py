@@ -1,47 +1,50 @@
 """Payments: they mark promises kept, partly kept or broken, and end the calls to who owes nothing more.
 
-A broken promise goes back to the flow: its job is reopened in the name of whoever brought the list, and
-called at the next legal moment.
+What a list may decide. That somebody paid, any list can tell: a promise of which enough was paid, by its rows
+and those before, is kept, and a job whose whole debt is paid ends. That somebody did not pay, or paid no more
+than a part, only a complete list can tell, and only up to the local date `as_of` to which it is complete: a
+promise whose last day is before that is broken or partly kept then, and its job goes back to the flow. A list
+that is not complete leaves every promise open of which not enough was paid, and reopens nothing. Nor does a
+complete one decide against people of whom it has a row that could not be read: they paid something.
+
+A job that goes back to the flow is reopened in the name of whoever brought the list, and called at the next
+legal moment. Days are the account's own.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from speechai.catalog.use_cases import CURRENCY_OF, Country
+from speechai.catalog.use_cases import Country
 from speechai.core.promises import PromiseState, judged
 from speechai.core.states import JobReason, JobState
 from speechai.core.zones import local_day
-from speechai.ingest import FileError, read_table
-from speechai.ingest.amounts import UnreadableError, parse_amount
-from speechai.ingest.dates import parse_date
-from speechai.ingest.documents import parse_document
-from speechai.ingest.messages import Language, say
+from speechai.ingest.messages import Language
 from speechai.operation.calling import closing
+from speechai.operation.campaigns.accounts import AccountNotFoundError
 from speechai.operation.campaigns.chunks import chunks
+from speechai.operation.campaigns.payment_rows import Row, read_payments
+from speechai.operation.records.payments import covers, paid_since
 from speechai.operation.services import Services
 from speechai.store.database import Document
-from speechai.store.payments import payment_document
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 1000
-COLUMNS = {
-    "document": frozenset({"rut", "run", "dni", "cuit", "cuil", "documento", "document"}),
-    "amount": frozenset({"monto", "monto pagado", "monto pago", "pago", "abono", "importe", "amount"}),
-    "paid_on": frozenset({"fecha", "fecha pago", "fecha de pago", "paid on", "date"}),
-    "currency": frozenset({"moneda", "currency"}),
-    "reference": frozenset({"referencia", "comprobante", "numero", "folio", "reference"}),
-}
-NEEDED = ("document", "amount", "paid_on")
+
+
+class FutureListError(ValueError):
+    """A list cannot tell what was paid after `today`, the account's local date."""
+
+    def __init__(self, today: date) -> None:
+        super().__init__(f"as_of is after {today}")
+        self.today = today
 
 
 @dataclass(slots=True)
@@ -69,28 +72,9 @@ class PaymentResult:
         }
 
 
-def rows_of_file(path: Path, language: Language) -> list[tuple[int, dict[str, str]]]:
-    """The rows of a payments file, by their numbers. Raises FileError."""
-    table = read_table(path, language=language)
-    places = table.columns(COLUMNS)
-    missing = [name for name in NEEDED if name not in places]
-    if missing:
-        raise FileError("columns", _MISSING[language].format(columns=", ".join(missing)))
-    return [
-        (number, {name: cells[at] for name, at in places.items() if at < len(cells)})
-        for number, cells in table.rows
-    ]
-
-
-_MISSING: dict[Language, str] = {
-    "es": "Faltan columnas en el archivo de pagos: {columns} (documento, monto, fecha de pago).",
-    "en": "The payments file lacks columns: {columns} (document, amount, paid on).",
-}
-
-
 def receive(
     services: Services,
-    rows: Iterable[tuple[int, Mapping[str, Any]]],
+    rows: Iterable[tuple[int, Row]],
     *,
     account_id: str,
     country: Country,
@@ -99,139 +83,102 @@ def receive(
     by: str,
     language: Language,
 ) -> PaymentResult:
-    """Take in payments, and judge the account's promises by them.
+    """Take in payments, and judge by them the promises and debts of their people.
 
-    `as_of`: up to which local date the list tells (None: today). `is_complete`: it holds every payment up to
-    then, so that who is not on it did not pay.
+    `is_complete`: the list holds every payment up to the local date `as_of` (None: today), so that who is not
+    on it did not pay. Raises AccountNotFoundError, and FutureListError for an `as_of` to come.
     """
     account = services.store.accounts.get(account_id)
-    zone = ZoneInfo(account.tz_name) if account else services.settings.zone
+    if account is None:
+        raise AccountNotFoundError(account_id)
+    zone = ZoneInfo(account.tz_name)
     today = local_day(services.clock.now(), zone)
-    result = PaymentResult()
-    payments = _read(services, rows, account_id, country, today, by, language, result)
-    for chunk in chunks(payments, AT_ONCE):
+    if as_of and as_of > today:
+        raise FutureListError(today)
+    given = list(rows)
+    read = read_payments(
+        given,
+        account=account,
+        country=country,
+        today=today,
+        by=by,
+        instant=services.clock.now(),
+        language=language,
+    )
+    result = PaymentResult(given=len(given), rejected=read.rejected)
+    for chunk in chunks(read.payments.values(), AT_ONCE):
         result.added += services.store.payments.add(chunk)
     result.repeated = result.given - len(result.rejected) - result.added
-    people = {payment["person_id"] for payment in payments}
-    _end_paid(services, account_id, people, result)
-    _judge_promises(services, account_id, as_of or today, people, is_complete, by, result)
+    judging = _Judging(services, account_id, zone, by, result)
+    people = sorted({payment["person_id"] for payment in read.payments.values()})
+    for some in chunks(people, AT_ONCE):
+        judging.judge_people(some)
+    if is_complete:
+        judging.judge_due(as_of or today, read.unclear)
     log.info("%d payments, %d reopened", result.added, result.reopened, extra={"account_id": account_id})
     return result
 
 
-def _read(
-    services: Services,
-    rows: Iterable[tuple[int, Mapping[str, Any]]],
-    account_id: str,
-    country: Country,
-    today: date,
-    by: str,
-    language: Language,
-    result: PaymentResult,
-) -> list[Document]:
-    found: dict[str, Document] = {}
-    account = services.store.accounts.get(account_id)
-    for number, row in rows:
-        result.given += 1
-        at = "document"
-        try:
-            person = parse_document(row.get("document"), country).person_id
-            at = "amount"
-            amount = parse_amount(row.get("amount"), str(row.get("currency") or CURRENCY_OF[country]))
-            at = "paid_on"
-            paid_on = parse_date(row.get("paid_on"))
-            if paid_on > today:
-                raise UnreadableError("date_form")
-        except UnreadableError as error:
-            result.rejected.append(
-                {
-                    "row": number,
-                    "column": at,
-                    "value": str(row.get(at) or "")[:80],
-                    "error": say(error.code, language),
-                }
-            )
-            continue
-        person_id = account.key_of(person) if account else person
-        reference = str(row.get("reference") or "").strip() or None
-        same = reference or f"{person_id}|{amount.minor}|{amount.currency}|{paid_on}"
-        payment_id = hashlib.sha256(f"{account_id}|{same}".encode()).hexdigest()[:32]
-        found[payment_id] = payment_document(
-            payment_id=payment_id,
-            account_id=account_id,
-            person_id=person_id,
-            amount_minor=amount.minor,
-            currency=amount.currency,
-            paid_on=paid_on,
-            reference=reference,
-            by=by,
-            instant=services.clock.now(),
-        )
-    return list(found.values())
+@dataclass(frozen=True, slots=True)
+class _Judging:
+    """The jobs of one account against what their people have paid."""
 
+    services: Services
+    account_id: str
+    zone: ZoneInfo
+    by: str
+    result: PaymentResult
 
-def _end_paid(services: Services, account_id: str, people: set[str], result: PaymentResult) -> None:
-    """Who has paid all that a waiting job is about is not called about it again."""
-    for chunk in chunks(sorted(people), AT_ONCE):
-        paid = services.store.payments.of_people(account_id, chunk)
-        for job in services.store.payments.waiting_jobs(account_id, chunk):
-            debt, since = job["debt"], job["created_at"].date().isoformat()
-            if _sum(paid.get(job["person_id"], ()), debt["currency"], since) < debt["total_minor"]:
-                continue
-            instant = services.clock.now()
-            if services.store.jobs.finish(job["_id"], JobState.DONE, JobReason.PAID, instant):
-                result.ended += 1
-                if batch := services.store.batches.get(job["batch_id"]):
-                    closing.complete_if_over(services, batch)
+    def judge_people(self, people: Sequence[str]) -> None:
+        """Of those who paid: whose promise is kept, and who has paid all that a waiting job is about."""
+        store = self.services.store.payments
+        paid = store.of_people(self.account_id, people)
+        for job in store.promises_of(self.account_id, people):
+            if self._state(job, paid, as_of=date.min) is PromiseState.KEPT:
+                self._judge(job, paid, PromiseState.KEPT)
+        for job in store.waiting_jobs(self.account_id, people):
+            if covers(job, paid.get(job["person_id"], []), self.zone):
+                self._end(job)
 
+    def judge_due(self, as_of: date, unclear: set[str]) -> None:
+        """Of everybody whose promised day was over by `as_of`: what their promises came to."""
+        store = self.services.store.payments
+        for chunk in chunks(store.promises_due(self.account_id, as_of), AT_ONCE):
+            clear = [job for job in chunk if job["person_id"] not in unclear]
+            paid = store.of_people(self.account_id, [job["person_id"] for job in clear])
+            for job in clear:
+                state = self._state(job, paid, as_of)
+                if state is not PromiseState.KEPT:
+                    self._back_to_the_flow(job, state)
+                self._judge(job, paid, state)
 
-def _judge_promises(
-    services: Services,
-    account_id: str,
-    as_of: date,
-    people: set[str],
-    is_complete: bool,
-    by: str,
-    result: PaymentResult,
-) -> None:
-    for chunk in chunks(services.store.payments.promises(account_id), AT_ONCE):
-        paid = services.store.payments.of_people(account_id, [job["person_id"] for job in chunk])
-        for job in chunk:
-            if is_complete or job["person_id"] in people:
-                _judge_promise(services, job, paid.get(job["person_id"], []), as_of, is_complete, by, result)
+    def _paid(self, job: Document, paid: dict[str, list[Document]]) -> int:
+        promise = job["promise"]
+        payments = paid.get(job["person_id"], [])
+        return paid_since(payments, promise["currency"], promise["at"], self.zone)
 
+    def _state(self, job: Document, paid: dict[str, list[Document]], as_of: date) -> PromiseState:
+        promise = job["promise"]
+        due = date.fromisoformat(promise["due"])
+        return judged(promise["amount_minor"], self._paid(job, paid), due, as_of)
 
-def _judge_promise(
-    services: Services,
-    job: Document,
-    payments: Sequence[Document],
-    as_of: date,
-    is_complete: bool,
-    by: str,
-    result: PaymentResult,
-) -> None:
-    promise, instant = job["promise"], services.clock.now()
-    since = promise["at"].date().isoformat()
-    paid = _sum(payments, promise["currency"], since)
-    due = date.fromisoformat(promise["due"])
-    state = judged(promise["amount_minor"], paid, due, as_of)
-    if state is PromiseState.PROMISED or (state is PromiseState.BROKEN and not is_complete):
-        return
-    if not services.store.payments.judge_promise(job["_id"], promise["attempt_id"], state, paid, instant):
-        return
-    result.promises[state.value] += 1
-    if state in (PromiseState.BROKEN, PromiseState.PARTLY_KEPT):
-        result.reopened += _back_to_the_flow(services, job, state, by)
+    def _judge(self, job: Document, paid: dict[str, list[Document]], state: PromiseState) -> None:
+        attempt_id, instant = job["promise"]["attempt_id"], self.services.clock.now()
+        if self.services.store.payments.judge_promise(
+            job["_id"], attempt_id, state, self._paid(job, paid), instant
+        ):
+            self.result.promises[state.value] += 1
 
+    def _end(self, job: Document) -> None:
+        services = self.services
+        if services.store.jobs.finish(job["_id"], JobState.DONE, JobReason.PAID, services.clock.now()):
+            self.result.ended += 1
+            if batch := services.store.batches.get(job["batch_id"]):
+                closing.complete_if_over(services, batch)
 
-def _back_to_the_flow(services: Services, job: Document, state: PromiseState, by: str) -> bool:
-    """Call again at the next legal moment, on record."""
-    return closing.reopen(services, job["batch_id"], job["_id"], by, f"promise {state.value}")
-
-
-def _sum(payments: Iterable[Document], currency: str, since: str) -> int:
-    return sum(
-        payment["amount_minor"]
-        for payment in payments
-        if payment["currency"] == currency and payment["paid_on"] >= since
-    )
+    def _back_to_the_flow(self, job: Document, state: PromiseState) -> None:
+        """Call again at the next legal moment, on record: before the promise is judged, so that a crash
+        between the two leaves a promise that the next complete list judges."""
+        why = f"promise {state.value}"
+        if closing.reopen(self.services, job["batch_id"], job["_id"], self.by, why):
+            self.result.reopened += 1

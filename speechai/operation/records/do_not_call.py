@@ -2,40 +2,48 @@
 
 An opt-out binds at once: for marketing in every account, for anything else in that creditor's batches. It is
 judged at every dial, so jobs that wait in other batches end when their turn comes. A supervisor can undo an
-entry, on record.
+entry, on record; what is said again after that is an entry anew, with its own author and date.
+
+Entries are kept under the person's own id and the number's line, never under an isolated account's name for
+them: the list is about people, and only histories are kept apart.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, field
+from enum import StrEnum
 from typing import Any
+from zoneinfo import ZoneInfo
 
+from speechai.catalog.accounts import plain_of
 from speechai.catalog.policies import policy_of, presets
-from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.catalog.use_cases import UseCaseId
+from speechai.core.lines import line_of
 from speechai.core.model import Attempt, Batch, Job
-from speechai.ingest import FileError, read_table
-from speechai.ingest.amounts import UnreadableError
-from speechai.ingest.documents import parse_document
-from speechai.ingest.messages import Language
-from speechai.ingest.phones import parse_phones
+from speechai.operation.records.do_not_call_entries import Entry, keys_of
 from speechai.operation.services import Services
-from speechai.store.standing import Standing
 
 log = logging.getLogger(__name__)
 
-EVERYBODY, MARKETING = "everybody", "marketing"
+
+class Scope(StrEnum):
+    """For whose calls an entry holds, beside those of one account (`account:<id>`)."""
+
+    EVERYBODY = "everybody"
+    MARKETING = "marketing"
 
 
-class EntryError(ValueError):
-    """An entry that cannot be read: `index` in what was given, and which field."""
+_ACCOUNT = "account:"
 
-    def __init__(self, index: int, field: str) -> None:
-        super().__init__(f"entry {index + 1}: {field}")
-        self.index = index
-        self.field = field
+
+class UnknownScopeError(LookupError):
+    """No such scope; `known` are those that there are."""
+
+    def __init__(self, scope: str, known: Sequence[str]) -> None:
+        super().__init__(scope)
+        self.known = known
 
 
 class UnknownRegistryError(LookupError):
@@ -46,76 +54,71 @@ class UnknownRegistryError(LookupError):
         self.known = known
 
 
+def scopes(services: Services) -> list[str]:
+    """Every scope that an entry can have."""
+    accounts = services.store.accounts.all()
+    return [*(scope.value for scope in Scope), *(f"{_ACCOUNT}{account.id}" for account in accounts)]
+
+
 def scopes_of(batch: Batch) -> list[str]:
     """The scopes that bind a batch."""
-    own = [EVERYBODY, f"account:{batch.account_id}"]
-    return [*own, MARKETING] if batch.use_case is UseCaseId.MARKETING else own
+    own = [Scope.EVERYBODY.value, f"{_ACCOUNT}{batch.account_id}"]
+    return [*own, Scope.MARKETING.value] if batch.use_case is UseCaseId.MARKETING else own
 
 
 @dataclass(frozen=True, slots=True)
-class Listed:
-    """What the list says about a job's person, and about each of its numbers that is on it."""
+class Against:
+    """What the list says against calling a job's person, or some of the person's numbers."""
 
-    person: str | None
-    numbers: Mapping[str, str]
+    person: str | None = None  # why nobody may call the person at all
+    numbers: Mapping[str, str] = field(default_factory=dict)  # the listed ones of the job's, and why
 
 
-def listed_of(services: Services, jobs: Sequence[Job], standing: Standing) -> list[Listed]:
-    """Of each job of a batch, why nobody may call its person, or which of its numbers."""
-    keys = [key for job in jobs for key in (job.person_id, *job.phones)]
-    entries = services.store.do_not_call.about(keys, scopes_of(standing.batch))
+def against(services: Services, jobs: Sequence[Job], batch: Batch) -> list[Against]:
+    """What is said against each job, in one read for all of them."""
+    people = {job.person_id for job in jobs}
+    lines = {line_of(phone) for job in jobs for phone in job.phones}
+    keys = people | set(map(plain_of, people)) | lines
+    found = services.store.do_not_call.about(sorted(keys), scopes_of(batch))
+    if not found:
+        return [Against()] * len(jobs)
+    reasons = {key: _reason(entry, batch.zone) for key, entry in found.items()}
     return [
-        Listed(
-            person=_reason(entries[job.person_id]) if job.person_id in entries else None,
-            numbers={phone: _reason(entries[phone]) for phone in job.phones if phone in entries},
+        Against(
+            person=reasons.get(plain_of(job.person_id)) or reasons.get(job.person_id),
+            numbers={phone: reasons[line_of(phone)] for phone in job.phones if line_of(phone) in reasons},
         )
         for job in jobs
     ]
 
 
-def _reason(entry: Mapping[str, Any]) -> str:
-    return f"{entry['reason']} since {entry['at']:%Y-%m-%d}, for {entry['scope']}"
+def _reason(entry: Mapping[str, Any], zone: ZoneInfo) -> str:
+    return f"{entry['reason']} since {entry['at'].astimezone(zone):%Y-%m-%d}, for {entry['scope']}"
 
 
 def opt_out(services: Services, attempt: Attempt, batch: Batch) -> None:
-    """The person said so on a call: no more calls, to the person nor to that number."""
-    scope = MARKETING if batch.use_case is UseCaseId.MARKETING else f"account:{batch.account_id}"
+    """The person said so on a call: no more calls, to the person nor to that number.
+
+    Said once per call: to hear of the same call again changes nothing, even where the entry was undone since.
+    """
+    is_marketing = batch.use_case is UseCaseId.MARKETING
+    scope = Scope.MARKETING.value if is_marketing else f"{_ACCOUNT}{batch.account_id}"
     origin = {"reason": "opted_out", "source": f"attempt:{attempt.id}", "by": "the person"}
-    _add(services, [attempt.person_id, attempt.to_number], scope, origin)
+    keys = [plain_of(attempt.person_id), line_of(attempt.to_number)]
+    _add(services, keys, scope, origin, once=True)
 
 
-def add(
-    services: Services, entries: Sequence[Mapping[str, Any]], *, scope: str, reason: str, by: str
-) -> dict[str, int]:
-    """Add people and numbers: `{"document" | "number", "country"}`. EntryError: nothing was added."""
-    keys = [_key(index, entry) for index, entry in enumerate(entries)]
+def add(services: Services, entries: Sequence[Entry], *, scope: str, reason: str, by: str) -> dict[str, int]:
+    """Add people and numbers. Answers how many were named, and how many of them were not in force before.
+
+    Raises EntryError and UnknownScopeError; then nothing was added.
+    """
+    known = scopes(services)
+    if scope not in known:
+        raise UnknownScopeError(scope, known)
+    keys = keys_of(entries)
     added = _add(services, keys, scope, {"reason": reason, "source": "list", "by": by})
     return {"given": len(keys), "added": added}
-
-
-def entries_of_file(path: Path, country: str, language: Language) -> list[dict[str, str]]:
-    """The entries of a list as a file: a column of numbers, of documents, or both. Raises FileError."""
-    table = read_table(path, language=language)
-    places = table.columns(COLUMNS)
-    if not places:
-        raise FileError("columns", _NO_COLUMN[language])
-    entries = []
-    for _, cells in table.rows:
-        entry = {name: cells[at] for name, at in places.items() if at < len(cells) and cells[at]}
-        if "document" in entry:
-            entry.pop("number", None)  # the person, whatever the number
-        entries.append({**entry, "country": country})
-    return entries
-
-
-COLUMNS = {
-    "number": frozenset({"telefono", "fono", "numero", "celular", "movil", "phone", "number"}),
-    "document": frozenset({"rut", "run", "dni", "cuit", "cuil", "documento", "document"}),
-}
-_NO_COLUMN: dict[Language, str] = {
-    "es": "El archivo necesita una columna «teléfono» o «RUT» / «DNI».",
-    "en": "The file needs a column “phone” or “RUT” / “DNI”.",
-}
 
 
 def registries(services: Services) -> list[str]:
@@ -126,19 +129,16 @@ def registries(services: Services) -> list[str]:
     return sorted({registry.name for policy in policies for registry in policy.registries})
 
 
-def consult(
-    services: Services, registry: str, entries: Sequence[Mapping[str, Any]], by: str
-) -> dict[str, int]:
+def consult(services: Services, registry: str, entries: Sequence[Entry], by: str) -> dict[str, int]:
     """A public register was consulted: those of its numbers that are ours. It binds marketing.
 
     Raises EntryError and UnknownRegistryError; then nothing was added.
     """
     if registry not in (known := registries(services)):
         raise UnknownRegistryError(registry, known)
-    keys = [_key(index, entry) for index, entry in enumerate(entries)]
-    added = _add(
-        services, keys, MARKETING, {"reason": f"registry {registry}", "source": "registry", "by": by}
-    )
+    keys = keys_of(entries)
+    origin = {"reason": f"registry {registry}", "source": "registry", "by": by}
+    added = _add(services, keys, Scope.MARKETING.value, origin)
     services.store.do_not_call.consulted(registry, by, services.clock.now())
     return {"given": len(keys), "added": added}
 
@@ -151,26 +151,12 @@ def undo(services: Services, entry_id: str, by: str, why: str) -> bool:
     return undone
 
 
-def _add(services: Services, keys: Sequence[str], scope: str, origin: Mapping[str, str]) -> int:
+def _add(
+    services: Services, keys: Sequence[str], scope: str, origin: Mapping[str, str], *, once: bool = False
+) -> int:
     instant = services.clock.now()
     entries = [
         {"_id": f"{scope}|{key}", "key": key, "scope": scope, "at": instant, **origin}
         for key in dict.fromkeys(keys)
     ]
-    return services.store.do_not_call.add(entries)
-
-
-def _key(index: int, entry: Mapping[str, Any]) -> str:
-    try:
-        country = Country(entry.get("country", "CL"))
-    except ValueError:
-        raise EntryError(index, "country") from None
-    if "document" in entry:
-        try:
-            return parse_document(str(entry["document"]), country).person_id
-        except UnreadableError:
-            raise EntryError(index, "document") from None
-    numbers, unread = parse_phones(str(entry.get("number", "")), country)
-    if len(numbers) != 1 or unread:
-        raise EntryError(index, "number")
-    return numbers[0]
+    return services.store.do_not_call.add(entries, once=once)

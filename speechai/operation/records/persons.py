@@ -9,8 +9,9 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from speechai.catalog.accounts import Account
+from speechai.catalog.accounts import Account, plain_of
 from speechai.catalog.use_cases import Country
+from speechai.core.lines import line_of, person_of_number
 from speechai.core.states import JobState
 from speechai.core.zones import ZONE_OF_COUNTRY, local_day
 from speechai.ingest import Contact
@@ -50,7 +51,7 @@ def join_histories(services: Services, account: Account, contacts: Sequence[Cont
     for contact in contacts:
         if contact.document:
             for phone in contact.phones:
-                owners.setdefault(account.key_of(f"TEL:{phone}"), contact.person_id)
+                owners.setdefault(account.key_of(person_of_number(phone)), contact.person_id)
     for alias in sorted(services.store.persons.known(list(owners))):
         services.store.persons.join(alias, owners[alias], by, services.clock.now())
         log.info("two histories joined", extra={"account_id": account.id})
@@ -77,12 +78,14 @@ def history(services: Services, person_id: str) -> dict[str, Any]:
         raise PersonNotFoundError(person_id)
     attempts = store.persons.attempts(person_id)
     phones = list(dict.fromkeys(phone for job in found for phone in job.get("try_phones", ())))
-    entries = store.do_not_call.all_about([person_id, *phones])
+    aliases = store.persons.aliases(person_id)
+    names = {name for known in (person_id, *aliases) for name in (known, plain_of(known))}
+    entries = store.do_not_call.all_about(sorted(names | set(map(line_of, phones))))
     zone = ZONE_OF_COUNTRY[Country(found[0]["country"])]
     today = local_day(services.clock.now(), zone).isoformat()
     return {
         "person_id": person_id,
-        "known_as": store.persons.aliases(person_id),
+        "known_as": aliases,
         "names": sorted({job["nombre"] for job in found if job.get("nombre")}),
         "documents": sorted({job["rut"] for job in found if job.get("rut")}),
         "phones": phones,

@@ -207,9 +207,25 @@ def test_a_list_is_uploaded_and_a_wrong_line_adds_nothing(api: Api):
     assert send("Teléfono\n+56961000001\n961000002\n").json == {"given": 2, "added": 2}
     wrong = send("Teléfono\n+56961000003\n12\n")
     assert (wrong.status_code, wrong.json["field"]) == (422, "entries[1].number")
+    assert "Row 3, phone" in wrong.json["detail"] and "too few digits" in wrong.json["detail"]
     assert len(api.get("/api/do-not-call").json["items"]) == 2
     assert send("Color\nrojo\n").status_code == 422
     assert api.post("/api/do-not-call", {"entries": "x"}).status_code == 422
+
+
+def test_an_entrys_scope_is_one_of_those_that_there_are(api: Api):
+    entries = [{"number": "11 2345-6789", "country": "AR"}, {"number": "+54 9 11 2345-6789"}]
+    answer = api.post("/api/do-not-call", {"entries": entries, "scope": "account:none"})
+    assert (answer.status_code, answer.json["field"]) == (422, "scope")
+    assert "everybody, marketing, account:default" in answer.json["detail"]
+    assert api.post("/api/do-not-call", {"entries": entries, "scope": ["everybody"]}).status_code == 422
+    assert api.post("/api/do-not-call", {"entries": entries, "scope": "account:default"}).json == {
+        "given": 2,
+        "added": 1,
+    }
+    for bad in ([{"number": "12"}], [{}], [{"document": [1]}], [{"number": "961000001", "country": "XX"}]):
+        refused = api.post("/api/do-not-call", {"entries": bad})
+        assert (refused.status_code, refused.json["field"][:10]) == (422, "entries[0]")
 
 
 def test_a_register_is_consulted(api: Api):
@@ -258,6 +274,14 @@ def test_payments_as_json_and_as_a_file(api: Api, worker, services):
     assert (answer.status_code, answer.json["added"], answer.json["ended"]) == (200, 1, 1)
     assert api.post("/api/payments", {"payments": 5}).status_code == 422
     assert api.post("/api/payments", {"payments": [], "as_of": "soon"}).status_code == 422
+    future = api.post("/api/payments", {"payments": [], "as_of": "2026-11-24"})
+    assert (future.status_code, future.json["field"]) == (422, "as_of")
+    strange = [
+        {"document": ["x"], "documents": 5, "amount": {}, "reference": [1], "is_ragged": True},
+        {"paid_on": 1},
+    ]
+    answer = api.post("/api/payments", {"payments": strange})
+    assert (answer.status_code, len(answer.json["rejected"])) == (200, 2)
     assert api.post("/api/payments", {"payments": [], "account_id": "none"}).status_code == 404
 
 
@@ -310,6 +334,8 @@ def test_what_the_forms_of_the_panel_do(api: Api, panel):
     panel.post("/do-not-call", data={"kind": "number", "value": "961000009", "country": "CL"})
     panel.post("/do-not-call", data={"kind": "number", "value": "no", "country": "CL"})
     panel.post("/do-not-call", data={"kind": "number", "value": "", "country": "CL"})
+    panel.post("/do-not-call", data={"kind": "number", "value": "961000008", "scope": "todos"})
+    assert "everybody, marketing" in panel.get("/do-not-call").text
     [entry] = api.get("/api/do-not-call").json["items"]
     panel.post("/do-not-call", data={"value": "", "registry": "robinson"})
     panel.post("/do-not-call", data={"value": "", "registry": "nobody's"})

@@ -160,6 +160,22 @@ def test_a_check_digit_in_its_own_column() -> None:
     assert parsed.contacts[0].person_id == "CL:RUT:123456785"
 
 
+MOBILE, FIXED = "+5491123456789", "+541123456789"
+
+
+@pytest.mark.parametrize("first", ["11 15-2345-6789", "11 2345-6789"])
+@pytest.mark.parametrize("second", ["11 15-2345-6789", "11 2345-6789"])
+def test_an_argentine_line_in_both_its_forms_is_one_number_and_one_person(first: str, second: str) -> None:
+    told = (MOBILE,) if " 15-" in first + second else (FIXED,)
+    parsed = parse("NOMBRE TELEFONO FONO2", ["Ana", first, second], country=Country.AR)
+    assert (parsed.contacts[0].phones, parsed.warnings) == (told, [])
+    parsed = parse("NOMBRE TELEFONO", ["Ana", first], ["Ana", second], country=Country.AR)
+    assert [(ana.person_id, ana.phones) for ana in parsed.contacts] == [(f"TEL:{FIXED}", told)]
+    rows: list[list[object]] = [["30123456", "Ana", first], ["30123457", "Eva", second]]
+    parsed = parse("DNI NOMBRE TELEFONO", *rows, country=Country.AR)
+    assert "1 teléfonos" in parsed.warnings[0]  # of two people
+
+
 def test_argentina() -> None:
     headers = "DNI CUIT NOMBRE CELULAR IMPORTE"
     row: list[object] = ["30.123.456", "20-30123456-3", "Ana", "0351 15 456-7890", "1.234,56"]

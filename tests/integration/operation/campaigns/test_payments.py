@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from speechai.catalog.accounts import Account, Plan
 from speechai.catalog.use_cases import Country
 from speechai.core.promises import Flaw, PromiseState, check, judged
 from speechai.ingest import FileError
-from speechai.operation.campaigns import payments
-from tests.builders import MONDAY_NOON
+from speechai.operation.campaigns import payment_rows, payments
+from speechai.operation.campaigns.payment_rows import read_payments
+from speechai.operation.records.payments import paid_since
+from tests.builders import MONDAY_NOON, a_debt
 from tests.fakes import ENDS
-from tests.integration.operation.conftest import add_batch, job_of, phone
+from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
 
 TODAY = date(2026, 11, 23)
 RUT = "12345678-5"
@@ -28,18 +34,20 @@ def promised(services, worker, provider):
     return services
 
 
+OPTIONS = {
+    "account_id": "default",
+    "country": Country.CL,
+    "as_of": None,
+    "is_complete": True,
+    "by": "ana",
+    "language": "es",
+}
+
+
 def pay(services, *rows, **options):
-    given = {
-        "account_id": "default",
-        "country": Country.CL,
-        "as_of": None,
-        "is_complete": True,
-        "by": "ana",
-        "language": "es",
-        **options,
-    }
+    asked = {**OPTIONS, **options}
     listed = [{"document": RUT, "amount": amount, "paid_on": paid_on} for amount, paid_on in rows]
-    return payments.receive(services, list(enumerate(listed, start=2)), **given)
+    return payments.receive(services, list(enumerate(listed, start=2)), **asked)
 
 
 def test_a_promise_is_stored_as_fact_only_where_it_can_be_true(promised):
@@ -169,12 +177,17 @@ def test_a_file_is_read_by_its_headers(tmp_path):
     path.write_text(
         "RUT;Monto Pagado;Fecha de Pago;Comprobante\n12.345.678-5;$50.000;25/11/2026;A-1\n", "utf-8"
     )
-    assert payments.rows_of_file(path, "es") == [
-        (2, {"document": "12.345.678-5", "amount": "$50.000", "paid_on": "25/11/2026", "reference": "A-1"})
-    ]
+    [(number, row)] = payment_rows.rows_of_file(path, Country.CL, "es")
+    assert number == 2
+    assert {name: row[name] for name in ("document", "amount", "paid_on", "receipt")} == {
+        "document": "12.345.678-5",
+        "amount": "$50.000",
+        "paid_on": "25/11/2026",
+        "receipt": "A-1",
+    }
     path.write_text("RUT;Fecha de Pago\n12.345.678-5;25/11/2026\n", "utf-8")
-    with pytest.raises(FileError, match="amount"):
-        payments.rows_of_file(path, "es")
+    with pytest.raises(FileError, match="monto"):
+        payment_rows.rows_of_file(path, Country.CL, "es")
 
 
 def test_the_days_of_a_promise():
@@ -186,3 +199,223 @@ def test_the_days_of_a_promise():
     assert check(TODAY, 100, "CLP", 100, TODAY).flaws == ()
     assert check(TODAY - timedelta(days=1), 101, "CLP", 100, TODAY).flaws == (Flaw.PAST, Flaw.MORE_THAN_OWED)
     assert check(TODAY, 10**9, "CLP", None, TODAY).flaws == ()
+
+
+# -- which payment it is, and in what ------------------------------------------------------------------
+
+FIELDS = ("document", "amount", "paid_on", "currency", "receipt", "reference")
+
+
+def listed(services, *rows, **options):
+    """A list of rows as `FIELDS`, of which the last may be left out."""
+    asked = {**OPTIONS, "is_complete": False, **options}
+    rows = [dict(zip(FIELDS, row, strict=False)) for row in rows]
+    return payments.receive(services, list(enumerate(rows, start=2)), **asked)
+
+
+def stored(services):
+    return list(services.store.db["payments"].find())
+
+
+@pytest.mark.parametrize(
+    ("said", "country", "currency"),
+    [
+        *[(word, Country.CL, "CLP") for word in ("Pesos", "$", "clp", " CLP ", "Peso chileno", "", None)],
+        *[(word, Country.AR, "ARS") for word in ("Pesos", "$", "ARS", "ar$", "pesos argentinos")],
+        *[
+            (word, Country.CL, "USD")
+            for word in ("USD", "US$", "dólares", "Dólar", "u$s", "dólares americanos")
+        ],
+        *[(word, Country.AR, "CLP") for word in ("CLP", "pesos chilenos")],
+        ("UF", Country.CL, "UF"),
+    ],
+)
+def test_a_currency_as_people_write_it(services, said, country, currency):
+    person = RUT if country is Country.CL else "12345678"
+    assert listed(services, (person, "100", "2026-11-20", said), country=country).added == 1
+    assert [payment["currency"] for payment in stored(services)] == [currency]
+
+
+@pytest.mark.parametrize("said", ["doblones", "CLPX", "pesos fuertes", "1", 7])
+def test_an_unknown_currency_rejects_the_row(services, said):
+    result = listed(services, (RUT, "100", "2026-11-20", said))
+    assert [(row["column"], row["error"]) for row in result.rejected] == [("currency", "Moneda desconocida.")]
+    assert stored(services) == []
+
+
+def test_an_amount_in_another_currency_than_its_column_says_is_rejected(services):
+    [rejected] = listed(services, (RUT, "US$ 100", "2026-11-20", "Pesos")).rejected
+    assert rejected["column"] == "amount"
+    assert listed(services, (RUT, "US$ 100", "2026-11-20")).added == 1
+
+
+ONE = (RUT, "100", "2026-11-20", "CLP", "", "3")
+
+
+@given(
+    document=st.sampled_from([RUT, "11111111-1"]),
+    amount=st.sampled_from(["100", "200"]),
+    paid_on=st.sampled_from(["2026-11-20", "2026-11-21"]),
+    reference=st.sampled_from(["3", "4", ""]),
+)
+def test_a_reference_alone_names_no_payment(document, amount, paid_on, reference):
+    other = (document, amount, paid_on, "CLP", "", reference)
+    assert len(read(ONE, other)) == (1 if other == ONE else 2)
+
+
+def test_a_receipts_number_does():
+    receipt = (RUT, "100", "2026-11-20", "CLP", "A-1")
+    again = (RUT, "$ 90", "21/11/2026", "", "A-1")
+    assert len(read(receipt, receipt, again)) == 1
+    assert len(read(receipt, (RUT, "100", "2026-11-20", "CLP", "A-2"))) == 2
+    assert len(read(receipt, ("11111111-1", "100", "2026-11-20", "CLP", "A-1"))) == 2
+    assert len(read((*receipt, "cuota 1"), (*receipt, "cuota 2"))) == 2  # one receipt, two instalments
+    assert len(read((*receipt[:4], "efectivo"), (RUT, "50", "2026-11-20", "CLP", "efectivo"))) == 2
+
+
+def read(*rows):
+    account = Account("default", "x", Plan.UNLIMITED, "America/Santiago", None, ())
+    known = [dict(zip(FIELDS, row, strict=False)) for row in rows]
+    about = {"account": account, "country": Country.CL, "today": TODAY, "by": "ana", "language": "es"}
+    return read_payments(list(enumerate(known)), instant=MONDAY_NOON, **about).payments
+
+
+def test_an_instalments_number_in_a_file_makes_two_payments_of_two(services, tmp_path):
+    path = tmp_path / "pagos.csv"
+    path.write_text(
+        "RUT;Monto;Fecha;Numero\n12345678-5;50.000;20/11/2026;3\n12345678-5;60.000;21/11/2026;3\n"
+    )
+    rows = payment_rows.rows_of_file(path, Country.CL, "es")
+    result = payments.receive(services, rows, **{**OPTIONS, "is_complete": False})
+    assert (result.given, result.added, result.repeated) == (2, 2, 0)
+
+
+def test_a_row_whose_cells_are_out_of_place_or_whose_documents_differ_is_rejected(services, tmp_path):
+    path = tmp_path / "pagos.csv"
+    path.write_text(
+        "RUT,RUN,Monto,Fecha\n12345678-5,,50,000,20/11/2026\n12345678-5,11111111-1,50,20/11/2026\n"
+    )
+    result = payments.receive(services, payment_rows.rows_of_file(path, Country.CL, "es"), **OPTIONS)
+    assert [row["row"] for row in result.rejected] == [2, 3]
+    assert "más celdas" in result.rejected[0]["error"] and "distintas" in result.rejected[1]["error"]
+
+
+# -- days, and what is owed since when ---------------------------------------------------------------
+
+
+def test_days_are_the_accounts_own(promised):
+    """Promised on the 23rd at 22:00 in Santiago, which is the 24th in UTC: a payment of the 23rd counts."""
+    late = datetime(2026, 11, 24, 1, tzinfo=UTC)
+    promised.store.db["call_jobs"].update_one({}, {"$set": {"promise.at": late, "created_at": late}})
+    promised.clock.set(MONDAY_NOON + timedelta(days=2))
+    assert dict(pay(promised, ("104.050", "2026-11-23"), is_complete=False).promises) == {"kept": 1}
+
+
+def test_today_is_the_accounts_own_and_the_list_cannot_be_of_tomorrow(services):
+    services.clock.set(datetime(2026, 11, 24, 1, tzinfo=UTC))  # still Monday the 23rd in Santiago
+    assert pay(services, (5, "2026-11-24")).rejected[0]["error"] == "La fecha está en el futuro."
+    with pytest.raises(payments.FutureListError) as refused:
+        pay(services, as_of=date(2026, 11, 24))
+    assert refused.value.today == TODAY
+    assert pay(services, as_of=TODAY).given == 0
+
+
+def test_what_was_paid_before_the_debt_was_replaced_does_not_count_again(services, worker):
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    worker.run()
+    services.clock.set(MONDAY_NOON + timedelta(days=1))
+    assert pay(services, (50_000, "2026-11-24"), is_complete=False).ended == 0
+    services.clock.set(MONDAY_NOON + timedelta(days=2))
+    services.store.jobs.replace_debts({job_id(): a_debt(total_minor=54_050)}, services.clock.now())
+    services.clock.advance(timedelta(hours=1))
+    assert pay(services, (4_050, "2026-11-25"), is_complete=False).ended == 0  # of 54,050
+    assert pay(services, (50_000, "2026-11-25"), is_complete=False).ended == 1
+
+
+def test_what_was_told_on_the_day_before_the_debt_was_replaced_is_in_the_new_sum(services, worker):
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    worker.run()
+    pay(services, (50_000, "2026-11-23"), is_complete=False)
+    services.clock.advance(timedelta(hours=1))
+    services.store.jobs.replace_debts({job_id(): a_debt(total_minor=54_050)}, services.clock.now())
+    services.clock.advance(timedelta(hours=1))
+    assert pay(services, (4_050, "2026-11-23"), is_complete=False).ended == 0
+
+
+@given(st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5), st.integers(1, 9)), max_size=6))
+def test_what_counts_is_what_was_paid_or_told_since(told):
+    """Of any payments: those of later dates, and those of the same date told of since."""
+    zone, since = ZoneInfo("America/Santiago"), MONDAY_NOON
+    rows = [
+        {
+            "paid_on": (TODAY + timedelta(days=day)).isoformat(),
+            "at": since + timedelta(hours=hour),
+            "amount_minor": amount,
+            "currency": "CLP",
+        }
+        for day, hour, amount in told
+    ]
+    expected = sum(amount for day, hour, amount in told if day > 0 or day == 0 and hour >= 0)
+    assert paid_since(rows, "CLP", since, zone) == expected
+    assert paid_since(rows, "USD", since, zone) == 0
+
+
+# -- what a list may decide ------------------------------------------------------------------------
+
+
+def test_a_part_on_a_list_that_is_not_complete_decides_nothing(promised):
+    promised.clock.set(MONDAY_NOON + timedelta(days=5))
+    result = pay(promised, (50_000, "2026-11-25"), is_complete=False)
+    assert (dict(result.promises), result.reopened) == ({}, 0)
+    assert (job_of(promised)["status"], job_of(promised)["promise"]["status"]) == ("done", "promised")
+    # … so that the complete one, later, still can.
+    result = pay(promised)
+    assert (dict(result.promises), result.reopened) == ({"partly_kept": 1}, 1)
+    assert (dict(pay(promised).promises), pay(promised).reopened) == ({}, 0)  # and once
+
+
+def test_enough_on_a_list_that_is_not_complete_keeps_the_promise_even_late(promised):
+    promised.clock.set(MONDAY_NOON + timedelta(days=5))
+    assert dict(pay(promised, (104_050, "2026-11-28"), is_complete=False).promises) == {"kept": 1}
+
+
+def test_nothing_is_decided_against_whom_the_list_names_in_a_row_that_cannot_be_read(promised):
+    promised.clock.set(MONDAY_NOON + timedelta(days=5))
+    result = listed(promised, (RUT, "104.050", "2026-11-25", "doblones"), is_complete=True)
+    assert (len(result.rejected), dict(result.promises), result.reopened) == (1, {}, 0)
+    assert pay(promised).reopened == 1
+
+
+def test_a_crash_between_reopening_and_judging_is_made_up_for_by_the_next_list(promised, monkeypatch):
+    promised.clock.set(MONDAY_NOON + timedelta(days=5))
+    monkeypatch.setattr(type(promised.store.payments), "judge_promise", killed)
+    with pytest.raises(KeyboardInterrupt):
+        pay(promised)
+    monkeypatch.undo()
+    assert job_of(promised)["status"] == "pending"
+    result = pay(promised)
+    assert (dict(result.promises), job_of(promised)["promise"]["status"]) == ({"broken": 1}, "broken")
+    assert len(job_of(promised)["reopened"]) == 1
+
+
+def killed(*_args):
+    raise KeyboardInterrupt
+
+
+def test_a_payer_who_is_on_the_phone_is_ended_after_the_call(services, worker, provider):
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    worker.run(before="poll_call")
+    assert job_of(services)["status"] == "in_progress"
+    assert pay(services, (104_050, "2026-11-23"), is_complete=False).ended == 0
+    worker.run()
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("done", "paid")
+    assert job_of(services)["call_result"]["outcome"] == "no_answer"
+    assert services.store.batches.document("batch-1")["status"] == "completed"
+
+
+def test_who_has_paid_a_part_is_called_on(services, worker, provider):
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    worker.run(before="poll_call")
+    pay(services, (104_049, "2026-11-23"), is_complete=False)
+    worker.run()
+    assert job_of(services)["status"] == "pending"
