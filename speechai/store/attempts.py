@@ -282,13 +282,16 @@ class AttemptRepository:
             {"_id": attempt_id, "status": AttemptState.UNKNOWN.value}, [{"$set": looked}]
         )
 
-    def release(self, attempt_id: str, why: str, instant: datetime) -> bool:
+    def release(self, attempt_id: str, why: str, instant: datetime, *, before: AttemptState) -> bool:
         """Give an attempt back: nothing rang, its places are free again.
 
-        Only before its request was sent, or by the answer to its first post: an earlier one may have rung.
+        `before`: `reserved` where nothing was sent, `dialing` where the answer to its first post says so. An
+        earlier post may have rung.
         """
         changes = {"uses_place": False, "released_because": why}
-        return self._move(attempt_id, AttemptState.RELEASED, instant, changes, guard=_FIRST_POST)
+        return self._move(
+            attempt_id, AttemptState.RELEASED, instant, changes, only_from=before, guard=_FIRST_POST
+        )
 
     def refuse(self, attempt_id: str, outcome: Outcome, refusal: Document, instant: datetime) -> bool:
         """dialing → settled: the provider refused the first post, so nothing rang and no place is used."""

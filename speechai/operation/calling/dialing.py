@@ -13,7 +13,7 @@ from datetime import timedelta
 
 from speechai.catalog.policies.law import has_prefix
 from speechai.core.rules import OPEN_CALL_RECHECK
-from speechai.core.states import JobState
+from speechai.core.states import AttemptState, JobState
 from speechai.core.zones import local_day
 from speechai.failpoints import reached
 from speechai.operation.calling.judging import Judged, hold, may_i
@@ -138,7 +138,7 @@ def _reserve(services: Services, judged: Judged, from_number: str) -> Dial | Dia
     is_metered = account is not None and account.is_metered
     if account and is_metered and not hold_funds(services, account, held.attempt_id, judged.at):
         store.jobs.take_back(job.id)  # the next look at the account says what it lacks
-        unwind(services, held, "the account cannot pay for it")
+        unwind(services, held, "the account cannot pay for it", before=AttemptState.RESERVED)
         return Dialed(DialResult.HELD, turn_is_free=True)
     reached("funds_held")
     reservation = Reservation(
@@ -161,11 +161,12 @@ def _reserve(services: Services, judged: Judged, from_number: str) -> Dial | Dia
     except (NoPlaceLeftError, AlreadyOpenError, LookAgainError) as error:
         # Another worker was quicker, by a moment: the rules are asked again, a little later.
         store.jobs.postpone(job.id, judged.at + OPEN_CALL_RECHECK, [type(error).__name__], wave=False)
-        unwind(services, held, "another call took its place")
+        unwind(services, held, "another call took its place", before=AttemptState.RESERVED)
         return Dialed(DialResult.HELD, turn_is_free=True)
     reached("attempt_reserved")
     if not store.jobs.begin(job, held.attempt_id, settings.lease_seconds, services.worker):
-        unwind(services, held, "the job was taken by another message, or is due at another hour now")
+        why = "the job was taken by another message, or is due at another hour now"
+        unwind(services, held, why, before=AttemptState.RESERVED)
         return Dialed(DialResult.NOT_PENDING)
     reached("job_begun")
     return Dial(judged, held, from_number, traffic)

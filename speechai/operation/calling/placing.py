@@ -11,6 +11,7 @@ from enum import StrEnum
 from speechai.core.breaker import Breaker
 from speechai.core.model import Attempt
 from speechai.core.outcomes import Outcome
+from speechai.core.states import AttemptState
 from speechai.core.variables import bucket_of, dynamic_variables
 from speechai.core.watching import Traffic, watch
 from speechai.failpoints import reached
@@ -176,7 +177,8 @@ def call_request(services: Services, dial: Dial) -> CallRequest:
 
 
 def _undone(services: Services, dial: Dial, why: str, delay: timedelta, result: DialResult) -> Dialed:
-    undone = unwind(services, dial.held, why, due=services.clock.now() + delay)
+    due = services.clock.now() + delay
+    undone = unwind(services, dial.held, why, before=AttemptState.DIALING, due=due)
     return _as_dialed(dial, undone, result)
 
 
@@ -188,7 +190,8 @@ def _refused(services: Services, dial: Dial, error: ProviderError) -> Dialed:
     else:
         note_answer(services, dial.held.account_id, dial.breaker)
     words = {"status": error.status, "message": str(error)}
-    undone = unwind(services, dial.held, str(error), refusal=Refusal(outcome, words))
+    refusal = Refusal(outcome, words)
+    undone = unwind(services, dial.held, str(error), before=AttemptState.DIALING, refusal=refusal)
     settled = services.store.attempts.get(dial.held.attempt_id)
     if undone is Undone.REFUSED and settled is not None:
         charge(services, settled)
@@ -231,4 +234,5 @@ def refusal_outcome(error: ProviderError) -> Outcome:
 def give_back_expired(services: Services, attempt: Attempt) -> int:
     """Reserved and never posted, by somebody who died: nothing rang."""
     held = Held(attempt.id, attempt.job_id, attempt.account_id, attempt.provider)
-    return unwind(services, held, "its owner died before placing the call") is Undone.FREE
+    why = "its owner died before placing the call"
+    return unwind(services, held, why, before=AttemptState.RESERVED) is Undone.FREE

@@ -64,11 +64,14 @@ def unwind(
     held: Held,
     why: str,
     *,
+    before: AttemptState,
     due: datetime | None = None,
     refusal: Refusal | None = None,
 ) -> Undone:
     """Undo a dial, if nothing of it can have rung.
 
+    `before`: how far whoever undoes it has come: `reserved`, nothing was sent, or `dialing`, the one post of it
+    was answered. Somebody else who has come further is left alone.
     `due`: when its job may be called again (now, where it is not said). With `refusal` the attempt is settled
     and its job waits for what follows from that.
     """
@@ -76,10 +79,10 @@ def unwind(
     if refusal:
         freed = store.attempts.refuse(held.attempt_id, refusal.outcome, refusal.words, instant)
     else:
-        freed = store.attempts.release(held.attempt_id, why, instant)
+        freed = store.attempts.release(held.attempt_id, why, instant, before=before)
     if not freed:
         attempt = store.attempts.get(held.attempt_id)
-        if attempt is not None and attempt.status is AttemptState.DIALING:
+        if attempt is not None and attempt.status is AttemptState.DIALING and before is attempt.status:
             note_unknown(services, held.attempt_id, f"an earlier post may have rung; then: {why}")
             return Undone.UNKNOWN
         if attempt is not None and attempt.status is not AttemptState.RELEASED:
