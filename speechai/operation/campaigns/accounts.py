@@ -130,11 +130,17 @@ def change(
     services: Services, account_id: str, given: Mapping[str, Any], by: str, language: Language
 ) -> Document:
     """Change an account; the next call obeys. Raises AccountNotFoundError, RefusedOptionError."""
-    before = _require(services, account_id)
-    account = _applied(services, before, _read(given), given, language)
-    if account.isolated != before.isolated or account.plan is not before.plan:
-        _refuse_while_used(services, before)
-    services.store.accounts.change(account, services.clock.now())
+    wish = _read(given)
+    while True:
+        found = services.store.accounts.versioned(account_id)
+        if found is None:
+            raise AccountNotFoundError(account_id)
+        before, edits = found
+        account = _applied(services, before, wish, given, language)
+        if account.isolated != before.isolated or account.plan is not before.plan:
+            _refuse_while_used(services, before)
+        if services.store.accounts.change(before, edits, account, services.clock.now()):
+            break  # else somebody edited it meanwhile: the wish is judged against what it is now
     log.warning("account changed by %s: %s", by, ", ".join(sorted(given)), extra={"account_id": account_id})
     resume(services, account_id)
     services.nudges.dispatch()
