@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, time
@@ -12,6 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
 _STRICT = ConfigDict(extra="forbid")
 MIDNIGHT = time(0)
+SHORTEST_DAY = 23 * 60  # minutes of a date on which the clocks go forward
 
 
 class PolicyFileError(ValueError):
@@ -197,8 +199,8 @@ class Policy:
     @property
     def looks_back_days(self) -> int:
         """How many dates of a person's history its caps and its gap need, today included."""
-        gap = 2 if self.min_gap_minutes else 1  # a gap may reach over midnight
-        return max([gap, *(cap.longest_days for cap in self.caps)])
+        midnights = math.ceil(self.min_gap_minutes / SHORTEST_DAY)  # that a gap may reach over
+        return max([1 + midnights, *(cap.longest_days for cap in self.caps)])
 
 
 _POLICY = TypeAdapter(Policy)
