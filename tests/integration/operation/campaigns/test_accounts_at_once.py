@@ -54,9 +54,7 @@ def after(monkeypatch, collection, name, then):
 def test_a_top_up_between_anothers_look_and_its_write_adds_once(two, monkeypatch, collection):
     ana, ben = (services.store.funds for services in two)
     posted = []
-    after(
-        monkeypatch, getattr(ana, collection), "find_one", lambda: posted.append(ben.post("acme", ENTRY))
-    )
+    after(monkeypatch, getattr(ana, collection), "find_one", lambda: posted.append(ben.post("acme", ENTRY)))
     assert ana.post("acme", ENTRY) is False
     assert posted == [True]
     assert books(two[0]) == (1000, 1000)
