@@ -62,7 +62,7 @@ def rate_of(per_second: float) -> Rate:
 
 
 class RedisPace:
-    """At most `calls_per_second` calls from one number in any second, where its account names no other rate."""
+    """At most `calls_per_second` calls from one number in any second, unless its account says other."""
 
     def __init__(self, redis_url: str, calls_per_second: float) -> None:
         self._per_second = calls_per_second
