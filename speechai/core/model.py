@@ -16,7 +16,7 @@ from speechai.core.debt import Debt
 from speechai.core.outcomes import CONVERSATIONS, Outcome
 from speechai.core.retry_table import RETRIES, RetryTable
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason
-from speechai.core.zones import ZONE_OF_COUNTRY, ZONES_OF_COUNTRY, zone_of_number, zone_of_place
+from speechai.core.zones import ZONE_OF_COUNTRY, ZONES_OF_COUNTRY, zone_of_place, zones_of_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +93,16 @@ class Job:
         return ZONE_OF_COUNTRY[self.country]
 
     def zones(self, policy: Policy) -> tuple[ZoneInfo, ...]:
-        """Where the hours of a call to the next number are judged: by its prefix, by the place that the file
-        gives, else by the person's country.
+        """Where the hours of a call to the next number are judged, all of them at once: by its prefix, by the
+        place that the file gives, by its numbering plan abroad, else by the person's country.
 
-        With the rule `strictest`, every zone in which the number may be.
+        With the rule `strictest`, every zone in which a number of that country may be.
         """
-        named = zone_of_number(self.next_phone or "", self.zone)
-        if named is self.zone and self.country is Country.CL and self.variables:
-            named = zone_of_place(self.variables) or named
-        if policy.tz_rule == "contact" or named is not self.zone:
-            return (named,)
+        zones = zones_of_number(self.next_phone or "", self.zone)
+        if zones == (self.zone,) and self.country is Country.CL and self.variables:
+            zones = (zone_of_place(self.variables) or self.zone,)
+        if policy.tz_rule == "contact" or zones != (self.zone,):
+            return zones
         return ZONES_OF_COUNTRY[self.country]
 
     @property
