@@ -61,8 +61,8 @@ def _plain(text: str) -> str:
 
 
 def zones_of_number(number: str, default: ZoneInfo) -> tuple[ZoneInfo, ...]:
-    """Every zone in which the number may be: one by a Chilean or Argentine prefix, else those of its numbering
-    plan; `default` where nobody knows."""
+    """Every zone in which the number may be: one by a Chilean or Argentine prefix, else those that its
+    numbering plan knows, else `default`."""
     for prefix, zone in _ZONE_OF_PREFIX:
         if number.startswith(prefix):
             return (zone,)

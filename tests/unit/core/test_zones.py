@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from speechai.catalog.use_cases import Country
+from speechai.core.model import Taken
 from speechai.core.rules import judge
 from speechai.core.zones import ZONE_OF_COUNTRY, zone_of_number, zones_of_number
 from tests.builders import MONDAY_NOON, SANTIAGO, a_job, a_rulebook, some_facts
@@ -79,3 +80,10 @@ def test_a_number_that_no_plan_knows_is_judged_at_home(number):
 def test_the_prefixes_of_our_own_countries_say_the_place():
     assert zones_of_number("+56612223344", SANTIAGO) == (ZoneInfo("America/Punta_Arenas"),)
     assert zones_of_number("+541145678901", SANTIAGO) == (ZONE_OF_COUNTRY[Country.AR],)
+
+
+def test_the_calls_of_a_number_are_counted_on_its_own_dates():
+    full = some_facts(taken=Taken(number_places=frozenset({1, 2, 3})))
+    held = judge(a_job(next_phone=NEW_YORK), a_rulebook("anytime"), full, MONDAY_NOON)
+    midnight = datetime(2026, 11, 24, tzinfo=ZoneInfo("America/New_York"))
+    assert next(rule.until for rule in held.forbidding) == midnight
