@@ -13,6 +13,7 @@ from speechai.core.states import AttemptState
 from speechai.operation.calling.dispatching import dispatch
 from speechai.operation.calling.following import look_in_pages
 from speechai.operation.calling.pacing import ask_for_limit
+from speechai.operation.calling.places import heal_places
 from speechai.operation.calling.placing import give_back, note_unknown
 from speechai.operation.calling.reconciling import reconcile
 from speechai.operation.calling.settling import Told, complete_batch_if_over, conclude, end_call, observe
@@ -44,6 +45,7 @@ def sweep(services: Services) -> dict[str, int]:
         "resumed": resume_all,
         "suspended": lambda services: services.store.jobs.resume_suspended(services.clock.now()),
         "waves": _unfinished_waves,
+        "places": heal_places,
         "due_waves": open_waves,
         "batches": _finished_batches,
         "dispatched": dispatch,

@@ -40,6 +40,12 @@ def job_indexes() -> list[IndexModel]:
                 "next_attempt_at": {"$gt": LONG_AGO},
             },
         ),
+        # how many people have a place in a day's group
+        IndexModel(
+            [("batch_id", ASCENDING), ("group_date", ASCENDING)],
+            name="day",
+            partialFilterExpression={"group_date": {"$gt": ""}},
+        ),
         # a person's jobs: history, and who is active in another batch
         IndexModel([("person_id", ASCENDING), ("created_at", DESCENDING)], name="person"),
         # what the sweep looks for: few among any number of jobs
