@@ -49,7 +49,7 @@ class GroupRepository:
         return int(found["people"]) if found else 0
 
     def recount(self, batch_id: str, day: date, quiet_seconds: float) -> int:
-        """Count the day's people anew: whoever took a place and died before giving it to somebody left it taken.
+        """Count the day's people anew: whoever took a place and died before giving it away left it taken.
 
         Only once nobody has taken a place for `quiet_seconds`, by the database's clock, and once after each
         such time. Returns how many places are free again.

@@ -1,4 +1,4 @@
-"""The day's places for different people: a crash between taking one and giving it away leaks none for good."""
+"""The day's places for different people: a crash between taking one and giving it away leaks none."""
 
 from __future__ import annotations
 
