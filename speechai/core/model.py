@@ -13,7 +13,7 @@ from speechai.catalog.policies import Consent, Policy
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.caps import PastCall
 from speechai.core.debt import Debt
-from speechai.core.outcomes import CONVERSATIONS, Outcome
+from speechai.core.outcomes import CONVERSATIONS, Outcome, impersonal, merge_calls
 from speechai.core.retry_table import RETRIES, RetryTable
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason
 from speechai.core.zones import ZONE_OF_COUNTRY, ZONES_OF_COUNTRY, zone_of_place, zones_of_number
@@ -147,6 +147,15 @@ class Attempt:
     currency: str | None = None
     details_due: datetime | None = None  # when to ask for the cost or analysis that is still missing
     is_metered: bool = False  # money or time of the account is held for it, or was charged
+    is_erased: bool = False  # its person was forgotten on their demand
+
+    def call_with(self, news: Mapping[str, Any]) -> dict[str, Any]:
+        """Everything that is known of the call, with an answer that came in, whatever the order.
+
+        Of a person who was erased, nothing that names them comes back.
+        """
+        call = merge_calls(self.call, news)
+        return impersonal(call) if self.is_erased else call
 
     @property
     def is_conversation(self) -> bool:

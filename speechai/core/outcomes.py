@@ -289,6 +289,23 @@ def merge_calls(known: Mapping[str, Any], news: Mapping[str, Any]) -> dict[str, 
     return merged
 
 
+IMPERSONAL = (
+    "call_id",
+    "call_status",
+    "disconnection_reason",
+    "duration_ms",
+    "start_timestamp",
+    "end_timestamp",
+    "call_cost",
+)
+"""What of a call names nobody: all that is kept of the calls to a person who was erased."""
+
+
+def impersonal(call: Mapping[str, Any]) -> dict[str, Any]:
+    """The call without words, numbers, names, or the address of a recording."""
+    return {name: call[name] for name in IMPERSONAL if name in call}
+
+
 def _progress(call: Mapping[str, Any]) -> tuple[int, int, int]:
     analysed = 1 if call.get("call_analysis") else 0
     return (1 if is_terminal(call) else 0, analysed, int(call.get("end_timestamp") or 0))

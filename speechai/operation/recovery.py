@@ -19,6 +19,7 @@ from speechai.operation.calling.reconciling import reconcile
 from speechai.operation.calling.settling import Told, complete_batch_if_over, conclude, end_call, observe
 from speechai.operation.calling.waves import finish_wave, open_waves
 from speechai.operation.records.charging import heal, resume_all
+from speechai.operation.records.erasing import finish_erasures
 from speechai.operation.records.evidence import link_all
 from speechai.operation.records.persons import join_again
 from speechai.operation.services import Services
@@ -42,6 +43,7 @@ def sweep(services: Services) -> dict[str, int]:
         "limit": _limit_of_the_provider,
         "money": heal,
         "joins": join_again,
+        "erasures": finish_erasures,
         "resumed": resume_all,
         "suspended": lambda services: services.store.jobs.resume_suspended(services.clock.now()),
         "waves": _unfinished_waves,

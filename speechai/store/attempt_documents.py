@@ -185,4 +185,5 @@ def attempt_from(document: Document) -> Attempt:
         currency=(document.get("owed") or {}).get("currency"),
         details_due=document.get("details_due"),
         is_metered=document.get("is_metered", False),
+        is_erased="erased_at" in document,
     )

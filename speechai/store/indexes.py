@@ -163,6 +163,14 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
                 partialFilterExpression={"joined_at": {"$type": "date"}},
             ),
             IndexModel([("joined_into", ASCENDING)], name="joined_into", sparse=True),
+            # who is being forgotten: once at a time
+            IndexModel(
+                [("erasing", ASCENDING)],
+                name="erasing",
+                unique=True,
+                partialFilterExpression={"erasing": {"$gt": ""}},
+            ),
+            IndexModel([("erasing_aliases", ASCENDING)], name="erasing_aliases", sparse=True),
         ],
         "ledger": [
             IndexModel([("account_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="account")

@@ -293,13 +293,14 @@ class JobRepository:
         ).modified_count
 
     def reopen(self, job_id: str, by: str, why: str, instant: datetime) -> bool:
-        """A recorded reopening of a final job by an operator. Never of one that opted out."""
+        """A recorded reopening of a final job by an operator. Never of one that opted out or was erased."""
         return (
             self._jobs.update_one(
                 {
                     "_id": job_id,
                     "status": {"$in": [JobState.DONE.value, JobState.FAILED.value]},
                     "reason": {"$ne": JobReason.OPTED_OUT.value},
+                    "erased_at": None,
                 },
                 {
                     "$set": {

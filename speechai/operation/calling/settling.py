@@ -24,7 +24,6 @@ from speechai.core.outcomes import (
     classify,
     is_terminal,
     lacks_details,
-    merge_calls,
     rang,
 )
 from speechai.core.outcomes import result_fields as named_results
@@ -99,7 +98,7 @@ def observe(services: Services, attempt: Attempt, news: Mapping[str, Any], told:
     what the conversation came to is known only later.
     """
     instant = services.clock.now()
-    call = merge_calls(attempt.call, news)
+    call = attempt.call_with(news)
     over = is_terminal(call)
     if over and attempt.ended_at is None:
         end_call(services, attempt.id, attempt.account_id, provider=attempt.provider, told=told)
@@ -120,7 +119,7 @@ def observe(services: Services, attempt: Attempt, news: Mapping[str, Any], told:
         again = services.store.attempts.get(attempt.id)
         if again is None:
             return attempt
-        attempt, call = again, merge_calls(again.call, news)
+        attempt, call = again, again.call_with(news)
         over = is_terminal(call)
 
 

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any
 
 from speechai.core.model import Attempt
-from speechai.core.outcomes import is_terminal, merge_calls
+from speechai.core.outcomes import is_terminal
 from speechai.core.states import AttemptState
 from speechai.operation.calling.placing import found
 from speechai.operation.calling.settling import Told, is_ready, observe
@@ -50,7 +50,7 @@ def receive(services: Services, event: str, call: dict[str, Any]) -> Reception:
 
 def _says_something_new(attempt: Attempt, call: dict[str, Any]) -> bool:
     """Whether there is anything to write: not for a repeat, nor that a call goes on, as we knew."""
-    merged = merge_calls(attempt.call, call)
+    merged = attempt.call_with(call)
     if not is_terminal(merged):
         return False
     return merged != attempt.call or attempt.ended_at is None

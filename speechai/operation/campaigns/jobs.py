@@ -47,7 +47,7 @@ def retry(services: Services, job_id: str, by: str) -> Document:
         services.store.jobs.bring_forward(job_id, instant)
     elif job.status.is_final:
         if not services.store.jobs.reopen(job_id, by, "retry", instant):
-            raise JobRefusedError("this person opted out")
+            raise JobRefusedError("this person opted out, or was erased")
         if batch and batch.status is BatchState.COMPLETED:
             services.store.batches.move(batch.id, BatchState.RUNNING, {"active_since": instant})
     else:
