@@ -40,7 +40,7 @@ class Batch:
     use_case: UseCaseId
     country: Country
     policy_id: str
-    provider: str  # which provider it was made for (`Settings.provider_key`)
+    provider: str  # through which it is dialed, and no other: kind and base URL (`Settings.provider_key`)
     continuous: bool  # started `now`: no waves, the day opens with the window
     wave_times: tuple[time, ...]  # local to `zone`
     zone: ZoneInfo

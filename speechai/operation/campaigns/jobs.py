@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from speechai.core.states import BatchState, JobReason, JobState
 from speechai.operation import shown
 from speechai.operation.calling.settling import complete_batch_if_over
+from speechai.operation.campaigns.providers import explained
 from speechai.operation.services import Services
 from speechai.store.database import Document
 
@@ -28,7 +29,7 @@ def view(services: Services, job_id: str) -> Document:
         raise JobNotFoundError(job_id)
     attempts = services.store.attempts.documents_of_job(job_id)
     return {
-        **shown.job(document),
+        **shown.job(explained(services, [document])[0]),
         "attempts_used": document["attempts"],
         "attempts": [shown.attempt(attempt) for attempt in attempts],
     }
