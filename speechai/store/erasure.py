@@ -144,9 +144,10 @@ class ErasureRepository:
         return self._rejections.update_many(wanted, {"$set": {"value": None, "erased": True}}).modified_count
 
     def payments(self, erasure: Erasure) -> int:
-        """What they paid."""
+        """What they paid. The bare id stays, so that a repeated list brings nothing back."""
         wanted = {"person_id": erasure.person_id, "at": {"$lte": erasure.begun_at}}
-        return self._payments.delete_many(wanted).deleted_count
+        bare = {"_id": "$_id", "erased_at": erasure.begun_at}
+        return self._payments.update_many(wanted, [{"$replaceWith": bare}]).modified_count
 
     def links(self, erasure: Erasure) -> int:
         """Whose chains of evidence they are; a digest names nobody, once its salt is gone."""

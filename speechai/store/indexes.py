@@ -155,6 +155,8 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         "evidence": [IndexModel([("person_id", ASCENDING), ("seq", ASCENDING)], name="chain", unique=True)],
         "payments": [
             IndexModel([("account_id", ASCENDING), ("person_id", ASCENDING)], name="person"),
+            # everything of somebody who is forgotten, in whichever account
+            IndexModel([("person_id", ASCENDING)], name="of_anybody"),
         ],
         "persons": [
             IndexModel(

@@ -227,6 +227,7 @@ def news(attempt, **more):
 def test_late_webhooks_repeats_and_sweeps_bring_nothing_back(services, worker, called):
     before = services.store.persons.attempts(called)
     erasing.erase(services, called, "ana", "asked")
+    assert pay(services).added == 0, "the same list once more"
     for event in ("call_ended", "call_analyzed", "call_analyzed"):
         for attempt in before:
             webhooks.receive(services, event, news(attempt))
