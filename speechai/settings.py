@@ -8,7 +8,6 @@ finds the embedded servers), else from the default here.
 from __future__ import annotations
 
 import functools
-import hashlib
 import os
 import re
 from datetime import time
@@ -23,6 +22,8 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 STACK_FILE = "stack.env"
+ProviderKind = Literal["simulator", "real"]
+_DEFAULT_PORT = {"http": ":80", "https": ":443"}
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 
 
@@ -141,13 +142,20 @@ class Settings(BaseSettings):
             return host == "localhost"
 
     @property
-    def provider_key(self) -> str:
-        """Names the provider's workspace without revealing its key: base URL and the key's fingerprint.
+    def provider_kind(self) -> ProviderKind:
+        """A simulator, or one that rings people: the one rule by which they are told apart."""
+        return "simulator" if self.provider_is_local else "real"
 
-        A batch is dialed only through the provider it was made for, and slots belong to it.
+    @property
+    def provider_key(self) -> str:
+        """The name under which batches, attempts and slots remember the provider: its kind and its base URL.
+
+        A batch is dialed only through the provider it was made for. RETELL_API_KEY is no part of the name: a
+        rotated key reaches the same calls, so the slots in use go on being counted and are freed.
         """
-        key = self.retell_api_key.get_secret_value() if self.retell_api_key else ""
-        return f"{self.retell_base_url}#{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+        parts = urlsplit(self.retell_base_url)
+        host = parts.netloc.rpartition("@")[2].lower().removesuffix(_DEFAULT_PORT[parts.scheme])
+        return f"{self.provider_kind} {parts.scheme}://{host}{parts.path}"
 
 
 def parse_wave_times(text: str) -> tuple[time, ...]:

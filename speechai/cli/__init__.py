@@ -7,7 +7,7 @@ import sys
 import click
 
 from speechai import __version__
-from speechai.cli import administration, demo, people, stack
+from speechai.cli import administration, demo, people, provider, stack
 from speechai.retell.simulator.command import simulator
 from speechai.settings import SettingsError
 from speechai.store import StoreError
@@ -30,6 +30,7 @@ commands.add_command(administration.export)
 commands.add_command(administration.reset)
 commands.add_command(administration.slots)
 commands.add_command(administration.indexes)
+commands.add_command(provider.provider)
 commands.add_command(people.evidence)
 commands.add_command(people.erase)
 commands.add_command(administration.user)

@@ -8,9 +8,10 @@ from typing import Any, TextIO
 import click
 
 from speechai.composition import services
-from speechai.operation.records import persons
+from speechai.operation.records import erasing
+from speechai.operation.records.erasing import StillCalledError
 from speechai.operation.records.evidence import pack
-from speechai.operation.records.persons import PersonNotFoundError, StillCalledError
+from speechai.operation.records.persons import PersonNotFoundError
 from speechai.store.database import decimal_of
 
 
@@ -40,17 +41,27 @@ def evidence(person_id: str, target: TextIO) -> None:
 @click.argument("person_id", metavar="PERSON")
 @click.option("--why", required=True, help="Kept on record.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def erase(person_id: str, why: str, yes: bool) -> None:
-    """Forget PERSON on their demand: names, numbers, transcripts. The digests of the evidence stay."""
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, for programs.")
+def erase(person_id: str, why: str, yes: bool, as_json: bool) -> None:
+    """Forget PERSON on their demand, and certify what was removed, what stays and why."""
     if not yes:
         click.confirm(f"Erase {person_id} for good?", abort=True)
     try:
-        pseudonym = persons.erase(services(), person_id, "command line", why)
+        certificate = erasing.erase(services(), person_id, "command line", why).as_answer("en")
     except PersonNotFoundError:
         raise click.ClickException(f"nobody of the id {person_id} was ever in a batch") from None
     except StillCalledError:
         raise click.ClickException("the person is in an active batch: cancel their jobs first") from None
-    click.echo(pseudonym)
+    if as_json:
+        click.echo(json.dumps(certificate, ensure_ascii=False, indent=2, default=_plain))
+        return
+    click.echo(certificate["erased_as"])
+    for part in certificate["removed"]:
+        click.echo(f"  removed: {part['count']} {part['text']}")
+    for part in certificate["stays"]:
+        click.echo(f"  stays: {part['text']}")
+    for call_id in certificate["calls_at_provider"]:
+        click.echo(f"  at the provider: {call_id}")
 
 
 def _plain(value: Any) -> Any:

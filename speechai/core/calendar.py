@@ -28,6 +28,13 @@ def _holidays(calendar: str, year: int) -> dict[date, str]:
     return dict(holidays.country_holidays(country, subdiv=region or None, years=year))
 
 
+def knows_holidays(calendar: str) -> bool:
+    """Whether there is such a calendar of public holidays: a country, "US", or a region of it, "BR-SP"."""
+    country, _, region = calendar.partition("-")
+    known = holidays.list_supported_countries().get(country)
+    return known is not None and (not region or region in known)
+
+
 def holiday_name(day: date, policy: Policy, country: Country) -> str | None:
     """The public holiday that the policy keeps on that date for a contact of `country`, or None."""
     if policy.holidays == "none":

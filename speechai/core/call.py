@@ -23,6 +23,17 @@ from speechai.core.words import answer_of, written
 TERMINAL_STATUSES = frozenset({"ended", "not_connected", "error"})
 LIVE_STATUSES = frozenset({"registered", "ongoing"})
 
+IMPERSONAL = (
+    "call_id",
+    "call_status",
+    "disconnection_reason",
+    "duration_ms",
+    "start_timestamp",
+    "end_timestamp",
+    "call_cost",
+)
+"""What of a call names nobody: all that is kept of the calls to a person who was erased."""
+
 # -- ends, by what they say about the line (`outcomes.BY_DISCONNECTION` says what each comes to) -------------
 
 MACHINE_ENDS = frozenset({"voicemail_reached", "ivr_reached"})
@@ -272,6 +283,11 @@ class Call(Mapping[str, Any]):
     def says_no_credit(self) -> bool:
         """Whether it ended because the provider's account cannot pay, whatever was said before."""
         return self.reason in NO_CREDIT_ENDS
+
+    @property
+    def impersonal(self) -> Call:
+        """The call without words, numbers, names, or the address of a recording."""
+        return Call({name: self.raw[name] for name in IMPERSONAL if name in self.raw})
 
     def merge(self, news: Call) -> Call:
         """Everything two answers about one call say, in whichever order they came.

@@ -17,7 +17,7 @@ from speechai.core.debt import Debt
 from speechai.core.outcomes import CONVERSATIONS, Outcome
 from speechai.core.retry_table import RETRIES, RetryTable
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason
-from speechai.core.zones import ZONE_OF_COUNTRY, ZONES_OF_COUNTRY, zone_of_number, zone_of_place
+from speechai.core.zones import ZONE_OF_COUNTRY, ZONES_OF_COUNTRY, zone_of_place, zones_of_number
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Batch:
     use_case: UseCaseId
     country: Country
     policy_id: str
-    provider: str  # which provider it was made for (`Settings.provider_key`)
+    provider: str  # through which it is dialed, and no other: kind and base URL (`Settings.provider_key`)
     continuous: bool  # started `now`: no waves, the day opens with the window
     wave_times: tuple[time, ...]  # local to `zone`
     zone: ZoneInfo
@@ -107,16 +107,16 @@ class Job:
         return ZONE_OF_COUNTRY[self.country]
 
     def zones(self, policy: Policy, number: str | None) -> tuple[ZoneInfo, ...]:
-        """Where the hours of a call to `number` are judged: by its prefix, by the place that the file gives,
-        else by the person's country.
+        """Where the hours of a call to `number` are judged, all of them at once: by its prefix, by the
+        place that the file gives, by its numbering plan abroad, else by the person's country.
 
-        With the rule `strictest`, every zone in which the number may be.
+        With the rule `strictest`, every zone in which a number of that country may be.
         """
-        named = zone_of_number(number or "", self.zone)
-        if named is self.zone and self.country is Country.CL and self.variables:
-            named = zone_of_place(self.variables) or named
-        if policy.tz_rule == "contact" or named is not self.zone:
-            return (named,)
+        zones = zones_of_number(number or "", self.zone)
+        if zones == (self.zone,) and self.country is Country.CL and self.variables:
+            zones = (zone_of_place(self.variables) or self.zone,)
+        if policy.tz_rule == "contact" or zones != (self.zone,):
+            return zones
         return ZONES_OF_COUNTRY[self.country]
 
 
@@ -156,6 +156,15 @@ class Attempt:
     is_metered: bool = False  # money or time of the account is held for it, or was charged
     posts: int = 0  # how often the request was sent, or may have been
     refined_at: datetime | None = None  # when what came late changed its outcome, once
+    is_erased: bool = False  # its person was forgotten on their demand
+
+    def call_with(self, news: Call) -> Call:
+        """Everything that is known of the call, with an answer that came in, whatever the order.
+
+        Of a person who was erased, nothing that names them comes back.
+        """
+        call = self.call.merge(news)
+        return call.impersonal if self.is_erased else call
 
     @property
     def is_conversation(self) -> bool:

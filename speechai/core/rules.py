@@ -20,7 +20,7 @@ from speechai.core.calendar import at, closed_anywhere, day_bounds, next_opening
 from speechai.core.caps import counted_days, opens_on
 from speechai.core.model import Job, Rulebook, Taken
 from speechai.core.states import BatchState, JobReason, JobState, WaitReason
-from speechai.core.zones import local_day
+from speechai.core.zones import local_day, zone_of_number
 
 _MEANS = {  # what the account lacks → the rule that says so, and its sentence
     JobReason.ACCOUNT_SUSPENDED: ("account", "the account is suspended"),
@@ -144,8 +144,13 @@ def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
         _not_before(asked),
         _window(asked),
         _one_call_at_a_time(asked),
-        _calls_per_day("person_calls_per_day", len(facts.taken.person_places), asked),
-        _calls_per_day("number_calls_per_day", len(facts.taken.number_places), asked),
+        _calls_per_day("person_calls_per_day", len(facts.taken.person_places), job.zone, asked),
+        _calls_per_day(
+            "number_calls_per_day",
+            len(facts.taken.number_places),
+            zone_of_number(facts.number or "", job.zone),
+            asked,
+        ),
         *[_registry(registry, asked) for registry in book.policy.registries],
         *([_consent(asked)] if book.policy.consent is not Consent.NONE else []),
         *[_policy_cap(cap, asked) for cap in book.policy.caps],
@@ -281,6 +286,9 @@ def _window(asked: _Question) -> RuleResult:
     if closed is None:
         return RuleResult("window", True, "open", policy.source)
     opens = next_opening_everywhere(policy, asked.instant, asked.zones, country)
+    if opens is None:  # none is open in all of the number's zones at once
+        then, reason = Then.RECHECK, JobReason.NO_HOURS
+        return RuleResult("window", False, closed, policy.source, None, then, reason)
     return RuleResult("window", False, closed, policy.source, opens)
 
 
@@ -293,12 +301,13 @@ def _one_call_at_a_time(asked: _Question) -> RuleResult:
     return RuleResult("one_call_at_a_time", False, detail, "design", until, Then.SOON)
 
 
-def _calls_per_day(rule: str, used: int, asked: _Question) -> RuleResult:
+def _calls_per_day(rule: str, used: int, zone: ZoneInfo, asked: _Question) -> RuleResult:
+    """`zone`: where the days are counted, the person's or the number's."""
     most = asked.book.limits.calls_per_day
     detail = f"{used} of {most} calls used today"
     if used < most:
         return RuleResult(rule, True, detail, "MAX_CALLS_PER_DAY")
-    tomorrow = asked.midnight(asked.today + timedelta(days=1))
+    _, tomorrow = day_bounds(local_day(asked.instant, zone), zone)
     return RuleResult(rule, False, detail, "MAX_CALLS_PER_DAY", tomorrow)
 
 

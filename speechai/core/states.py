@@ -78,6 +78,8 @@ class JobReason(StrEnum):
     """Its batch was made for another provider, and is dialed through no other."""
     REGISTRY = "registry"
     """A public do-not-call register has not been consulted lately; marketing waits for it."""
+    NO_HOURS = "no_hours"
+    """No hour that the policy allows is open in all zones in which the number may be."""
     CONSENT = "consent"
     """The policy asks for consent that the batch does not state; marketing waits for it."""
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from collections.abc import Mapping
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
+
+from phonenumbers import NumberParseException, parse
+from phonenumbers.timezone import UNKNOWN_TIMEZONE, time_zones_for_number
 
 from speechai.catalog.use_cases import Country
 
@@ -56,12 +60,27 @@ def _plain(text: str) -> str:
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
-def zone_of_number(number: str, default: ZoneInfo) -> ZoneInfo:
-    """The zone in which a number's day and hours are judged; `default` for a foreign number."""
+def zones_of_number(number: str, default: ZoneInfo) -> tuple[ZoneInfo, ...]:
+    """Every zone in which the number may be: one by a Chilean or Argentine prefix, else those that its
+    numbering plan knows, else `default`."""
     for prefix, zone in _ZONE_OF_PREFIX:
         if number.startswith(prefix):
-            return zone
-    return default
+            return (zone,)
+    return _foreign_zones(number) or (default,)
+
+
+def zone_of_number(number: str, default: ZoneInfo) -> ZoneInfo:
+    """The one zone in which a number's days are counted."""
+    return zones_of_number(number, default)[0]
+
+
+@functools.lru_cache(maxsize=4096)
+def _foreign_zones(number: str) -> tuple[ZoneInfo, ...]:
+    try:
+        names = time_zones_for_number(parse(number))
+    except NumberParseException:
+        return ()
+    return tuple(ZoneInfo(name) for name in names if name != UNKNOWN_TIMEZONE)
 
 
 def country_of_number(number: str) -> Country:

@@ -18,12 +18,13 @@ from speechai.operation.calling import closing, settling, waves
 from speechai.operation.calling.dispatching import dispatch
 from speechai.operation.calling.following import ask, look_in_pages
 from speechai.operation.calling.pacing import ask_for_limit
+from speechai.operation.calling.places import heal_places
 from speechai.operation.calling.placing import give_back_expired
 from speechai.operation.calling.reconciling import reconcile
 from speechai.operation.calling.settling import Told
 from speechai.operation.calling.unwinding import note_unknown
 from speechai.operation.parts import Part, do, whole
-from speechai.operation.records import charging, evidence, persons
+from speechai.operation.records import charging, erasing, evidence, persons
 from speechai.operation.services import Services
 
 log = logging.getLogger(__name__)
@@ -134,6 +135,12 @@ PARTS: dict[str, Part[Any]] = {
             charging.heal_hold,
             lambda held: held[1],
         ),
+        Part(
+            "erasures",
+            lambda services, _: services.store.erasure.unfinished(),
+            erasing.finish,
+            lambda erasure: str(erasure.pseudonym),
+        ),
         Part("joins", persons.recent_joins, persons.join_again, lambda joined: joined[0]),
         Part(
             "resumed",
@@ -147,6 +154,12 @@ PARTS: dict[str, Part[Any]] = {
             lambda services, _: services.store.waves.unfinished(),
             waves.finish_wave,
             lambda wave: str(wave["_id"]),
+        ),
+        Part(
+            "places",
+            lambda services, _: services.store.batches.running(),
+            heal_places,
+            _id,
         ),
         waves.DUE,
         Part(

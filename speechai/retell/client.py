@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -28,6 +29,9 @@ READ_TRIES = 3
 READ_SECONDS = 15.0  # all tries of one read together
 LONGEST_WAIT = 5.0  # of what a read waits because it was asked to; a longer wish becomes the caller's matter
 PAGE = 200  # calls per page of list-calls
+LONGEST_CALL_MS = (60_000, 7_200_000)
+"""The bounds of `max_call_duration_ms`: the provider refuses a create beyond them. Source:
+reference/retell-api.md, get-agent. A shorter call is ended by our own watchdog."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +47,7 @@ class CallRequest:
     agent_version: int | None = None
     dynamic_variables: dict[str, str] = field(default_factory=dict)
     agent_override: dict[str, Any] | None = None
+    max_call_duration: timedelta | None = None  # after which the provider ends it; None: as its agent says
 
     def to_body(self) -> dict[str, Any]:
         """The request's body: the attempt's id is the idempotency key, and in the metadata to be found by."""
@@ -64,9 +69,18 @@ class CallRequest:
             body["override_agent_id"] = self.agent_id
         if self.agent_version is not None:
             body["override_agent_version"] = self.agent_version
-        if self.agent_override:
-            body["agent_override"] = self.agent_override
+        if override := self._override():
+            body["agent_override"] = override
         return body
+
+    def _override(self) -> dict[str, Any]:
+        override = dict(self.agent_override or {})
+        if self.max_call_duration is not None:
+            least, most = LONGEST_CALL_MS
+            wished = round(self.max_call_duration / timedelta(milliseconds=1))
+            longest = {"max_call_duration_ms": min(most, max(least, wished))}
+            override["agent"] = {**longest, **override.get("agent", {})}
+        return override
 
 
 @dataclass(frozen=True, slots=True)

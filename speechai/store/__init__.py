@@ -11,6 +11,7 @@ from speechai.store.batches import BatchRepository, WaveRepository
 from speechai.store.breakers import BreakerRepository
 from speechai.store.database import Db, PyMongoError, connect
 from speechai.store.do_not_call import DoNotCallRepository
+from speechai.store.erasure import ErasureRepository
 from speechai.store.evidence import EvidenceRepository
 from speechai.store.funds import FundsRepository
 from speechai.store.groups import GroupRepository
@@ -49,6 +50,7 @@ class Store:
     accounts: AccountRepository
     funds: FundsRepository
     persons: PersonRepository
+    erasure: ErasureRepository
     payments: PaymentRepository
     evidence: EvidenceRepository
     users: UserRepository
@@ -85,6 +87,7 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         accounts=AccountRepository(db),
         funds=FundsRepository(db),
         persons=PersonRepository(db, jobs, logs),
+        erasure=ErasureRepository(db, jobs, logs),
         payments=PaymentRepository(db, jobs),
         evidence=EvidenceRepository(db, logs),
         users=UserRepository(db),

@@ -41,14 +41,30 @@ class AccountRepository:
         """The whole document."""
         return self._accounts.find_one({"_id": account_id})
 
-    def change(self, account: Account, instant: datetime) -> None:
-        """Write the account as it is now; its funds are not touched."""
-        changes = {**account_document(account), "updated_at": instant}
-        self._accounts.update_one({"_id": account.id}, {"$set": changes})
+    def versioned(self, account_id: str) -> tuple[Account, int] | None:
+        """The account and which edit of it this is, for `change`; None where there is no such account."""
+        document = self._accounts.find_one({"_id": account_id})
+        return (account_from(document), document.get("edits", 0)) if document else None
+
+    def change(self, before: Account, edits: int, account: Account, instant: datetime) -> bool:
+        """Write what differs from `before`, unless somebody edited the account since: then False.
+
+        Its money is not touched, nor is any field that stays as it was.
+        """
+        known = account_document(before)
+        changes = {name: value for name, value in account_document(account).items() if value != known[name]}
+        written = self._accounts.update_one(
+            {"_id": account.id, "edits": edits or {"$in": [0, None]}},
+            {"$set": {**changes, "updated_at": instant}, "$inc": {"edits": 1}},
+        )
+        return written.matched_count == 1
 
     def set_slots(self, account_id: str, slots: int | None) -> bool:
         """The account's share of the provider's slots; None: all. False where there is no such account."""
-        return self._accounts.update_one({"_id": account_id}, {"$set": {"slots": slots}}).matched_count == 1
+        written = self._accounts.update_one(
+            {"_id": account_id}, {"$set": {"slots": slots}, "$inc": {"edits": 1}}
+        )
+        return written.matched_count == 1
 
     def all(self) -> list[Account]:
         """Every account, by name."""

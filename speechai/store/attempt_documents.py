@@ -207,4 +207,5 @@ def attempt_from(document: Document) -> Attempt:
         is_metered=document.get("is_metered", False),
         posts=document.get("posts", 0),
         refined_at=(document.get("refined") or {}).get("at"),
+        is_erased="erased_at" in document,
     )

@@ -25,6 +25,9 @@ def _no_reopening_since(batch: Batch) -> Document:
     return {"reopening.0": {"$exists": False}, "reopenings": batch.reopenings or None}
 
 
+_NOT_OVER = [state.value for state in BatchState if not state.is_final and state is not BatchState.COMPLETED]
+
+
 class BatchRepository:
     """Reads and guarded writes of batches."""
 
@@ -83,6 +86,27 @@ class BatchRepository:
             {"_id": batch_id, "status": {"$nin": over}}, {"$set": changes, "$push": {"edits": edit}}
         )
         return written.matched_count == 1
+
+    def open_by_provider(self) -> dict[str, list[Document]]:
+        """Batches that are not over, by the provider through which they are dialed, the newest first."""
+        found: dict[str, list[Document]] = {}
+        wanted = {"status": {"$in": _NOT_OVER}}
+        for row in self._batches.find(wanted, {"file": 0}).sort("_id", DESCENDING):
+            found.setdefault(row["provider"], []).append(row)
+        return found
+
+    def providers(self, batch_ids: Sequence[str]) -> dict[str, str]:
+        """Through which provider each of these batches is dialed."""
+        found = self._batches.find({"_id": {"$in": list(batch_ids)}}, {"provider": 1})
+        return {row["_id"]: row["provider"] for row in found}
+
+    def move_provider(self, batch_id: str, before: str, provider: str, edit: Document) -> bool:
+        """Dial the batch through another provider, on record. False where it is over or was moved."""
+        moved = self._batches.update_one(
+            {"_id": batch_id, "provider": before, "status": {"$in": _NOT_OVER}},
+            {"$set": {"provider": provider}, "$push": {"edits": edit}},
+        )
+        return moved.modified_count == 1
 
     def of_account(self, account_id: str) -> list[Batch]:
         """The account's batches that are not over."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import hmac
+import secrets
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -19,6 +22,8 @@ class DoNotCallRepository:
     def __init__(self, db: Db) -> None:
         self._entries = db["do_not_call"]
         self._registries = db["registries"]
+        self._secrets = db["secrets"]
+        self._pepper: bytes | None = None
 
     def add(self, entries: Sequence[Document], *, once: bool = False) -> int:
         """Add entries, by their ids. Returns how many of them were not in force.
@@ -48,18 +53,45 @@ class DoNotCallRepository:
 
     def about(self, keys: Sequence[str], scopes: Sequence[str]) -> dict[str, Document]:
         """The entries in force about these people and numbers in one of the scopes, by key."""
+        names = self._names(keys)
         found = self._entries.find(
-            {"key": {"$in": list(keys)}, "in_force": True, "scope": {"$in": list(scopes)}}
+            {"key": {"$in": list(names)}, "in_force": True, "scope": {"$in": list(scopes)}}
         )
-        return {row["key"]: row for row in found}
+        return {names[row["key"]]: row for row in found}
 
     def all_about(self, keys: Sequence[str]) -> list[Document]:
         """Every entry about these people and numbers, undone ones too, oldest first."""
-        return sorted(self._entries.find({"key": {"$in": list(keys)}}), key=lambda entry: entry["at"])
+        found = self._entries.find({"key": {"$in": list(self._names(keys))}})
+        return sorted(found, key=lambda entry: entry["at"])
 
     def in_force_about(self, keys: Sequence[str]) -> list[Document]:
         """The entries in force about these people and numbers, whatever their scope."""
-        return list(self._entries.find({"key": {"$in": list(keys)}, "in_force": True}))
+        return list(self._entries.find({"key": {"$in": list(self._names(keys))}, "in_force": True}))
+
+    def pseudonymise(self, keys: Sequence[str]) -> int:
+        """Keep the entries about these people and numbers under names that tell nobody whom they are about.
+
+        They bind as before: whoever is to be called is looked for under both names.
+        """
+        moved = 0
+        for entry in list(self._entries.find({"key": {"$in": list(keys)}})):
+            name = self._pseudonym(entry["key"])
+            kept = {**entry, "_id": f"{entry['scope']}|{name}", "key": name, "undone": []}
+            self._entries.update_one({"_id": kept["_id"]}, {"$setOnInsert": kept}, upsert=True)
+            moved += self._entries.delete_one({"_id": entry["_id"]}).deleted_count
+        return moved
+
+    def _names(self, keys: Sequence[str]) -> dict[str, str]:
+        """Under which names there may be entries, and whom each is about."""
+        return {name: key for key in keys if key for name in (key, self._pseudonym(key))}
+
+    def _pseudonym(self, key: str) -> str:
+        """The name of somebody who was erased: always the same; only who can read the pepper can guess it."""
+        if self._pepper is None:
+            made = {"$setOnInsert": {"pepper": secrets.token_bytes(32)}}
+            self._secrets.update_one({"_id": "do_not_call"}, made, upsert=True)
+            self._pepper = bytes((self._secrets.find_one({"_id": "do_not_call"}) or {})["pepper"])
+        return f"ERASED:{hmac.new(self._pepper, key.encode(), hashlib.sha256).hexdigest()[:32]}"
 
     def undo(self, entry_id: str, by: str, why: str, instant: datetime) -> bool:
         """Take an entry out of force, on record. False where none is in force."""

@@ -39,9 +39,20 @@ class EvidenceRepository:
             return False
         return True
 
-    def linked(self, attempt_id: str) -> None:
-        """The attempt has its link."""
-        self._attempts.update_one({"_id": attempt_id}, {"$unset": {"unlinked": ""}})
+    def linked(self, attempt_id: str, person_id: str) -> bool:
+        """The attempt has its link. False where it is not at this person any more."""
+        changed = self._attempts.update_one(
+            {"_id": attempt_id, "person_id": person_id}, {"$unset": {"unlinked": ""}}
+        )
+        return changed.matched_count == 1
+
+    def withdraw(self, attempt_id: str, person_id: str) -> None:
+        """Take back a link that was given under the name of a person who was erased at that moment."""
+        self._links.delete_one({"_id": attempt_id, "person_id": person_id})
+
+    def attempt(self, attempt_id: str) -> Document | None:
+        """The attempt as it is now, without the provider's answer."""
+        return self._attempts.find_one({"_id": attempt_id}, {"call": 0})
 
     def has_link(self, attempt_id: str) -> bool:
         """Whether there is a link for the attempt."""

@@ -82,18 +82,31 @@ class FundsRepository:
         return before
 
     def post(self, account_id: str, entry: Entry) -> bool:
-        """Add an entry that no call made. False where an entry of that id is there already."""
-        if self._ledger.find_one({"_id": entry.id}, {"_id": 1}):
-            return False
-        posted = self._accounts.update_one(
-            {"_id": account_id, "funds.waiting._id": {"$ne": entry.id}},
-            {
-                "$inc": {"funds.balance": money(entry.amount)},
-                "$push": {"funds.waiting": _entry_document(account_id, entry)},
-            },
-        )
-        self.post_waiting(account_id)
-        return posted.modified_count == 1
+        """Add an entry that no call made. False where an entry of that id is there already.
+
+        An entry is in the account's document or in the ledger, and goes from the one to the other; so it is
+        missed by nobody who looks in this order and then writes only if no other was posted since.
+        """
+        while True:
+            found = self._accounts.find_one({"_id": account_id}, {"funds.waiting._id": 1, "funds.posts": 1})
+            if found is None:
+                return False
+            funds = found.get("funds") or {}
+            if any(row["_id"] == entry.id for row in funds.get("waiting") or []):
+                self.post_waiting(account_id)
+                return False
+            if self._ledger.find_one({"_id": entry.id}, {"_id": 1}):
+                return False
+            posted = self._accounts.update_one(
+                {"_id": account_id, "funds.posts": funds.get("posts")},
+                {
+                    "$inc": {"funds.balance": money(entry.amount), "funds.posts": 1},
+                    "$push": {"funds.waiting": _entry_document(account_id, entry)},
+                },
+            )
+            if posted.modified_count == 1:
+                self.post_waiting(account_id)
+                return True
 
     def post_waiting(self, account_id: str) -> int:
         """Copy the entries that wait into the ledger. Returns how many."""

@@ -28,7 +28,11 @@ class GroupRepository:
         try:
             self._days.update_one(
                 {"_id": key, "people": {"$lt": limit}},
-                {"$inc": {"people": 1}, "$setOnInsert": {"batch_id": batch_id, "day": day.isoformat()}},
+                {
+                    "$inc": {"people": 1},
+                    "$currentDate": {"taken_at": True},
+                    "$setOnInsert": {"batch_id": batch_id, "day": day.isoformat()},
+                },
                 upsert=True,
             )
         except DuplicateKeyError:
@@ -43,6 +47,25 @@ class GroupRepository:
         """How many different people have a place on that date."""
         found = self._days.find_one({"_id": f"{batch_id}|{day.isoformat()}"})
         return int(found["people"]) if found else 0
+
+    def recount(self, batch_id: str, day: date, quiet_seconds: float) -> int:
+        """Count the day's people anew: whoever took a place and died before giving it away left it taken.
+
+        Only once nobody has taken a place for `quiet_seconds`, by the database's clock, and once after each
+        such time. Returns how many places are free again.
+        """
+        key = f"{batch_id}|{day.isoformat()}"
+        quiet = {"$lt": ["$taken_at", {"$subtract": ["$$NOW", int(quiet_seconds * 1000)]}]}
+        changed = {"$ne": ["$taken_at", "$counted_at"]}
+        found = self._days.find_one({"_id": key, "$expr": {"$and": [quiet, changed]}})
+        if found is None:
+            return 0
+        people = self._jobs.count_documents({"batch_id": batch_id, "group_date": day.isoformat()})
+        counted = self._days.update_one(
+            {"_id": key, "taken_at": found["taken_at"], "people": found["people"]},
+            {"$set": {"people": people, "counted_at": found["taken_at"]}},
+        )
+        return int(found["people"]) - people if counted.modified_count else 0
 
     # -- people ---------------------------------------------------------------------------------
 

@@ -41,6 +41,12 @@ def job_indexes() -> list[IndexModel]:
                 "next_attempt_at": {"$gt": LONG_AGO},
             },
         ),
+        # how many people have a place in a day's group
+        IndexModel(
+            [("batch_id", ASCENDING), ("group_date", ASCENDING)],
+            name="day",
+            partialFilterExpression={"group_date": {"$gt": ""}},
+        ),
         # a person's jobs: history, and who is active in another batch
         IndexModel([("person_id", ASCENDING), ("created_at", DESCENDING)], name="person"),
         # what the sweep looks for: few among any number of jobs
@@ -177,6 +183,8 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         "evidence": [IndexModel([("person_id", ASCENDING), ("seq", ASCENDING)], name="chain", unique=True)],
         "payments": [
             IndexModel([("account_id", ASCENDING), ("person_id", ASCENDING)], name="person"),
+            # everything of somebody who is forgotten, in whichever account
+            IndexModel([("person_id", ASCENDING)], name="of_anybody"),
         ],
         "persons": [
             IndexModel(
@@ -185,6 +193,14 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
                 partialFilterExpression={"joined_at": {"$type": "date"}},
             ),
             IndexModel([("joined_into", ASCENDING)], name="joined_into", sparse=True),
+            # who is being forgotten: once at a time
+            IndexModel(
+                [("erasing", ASCENDING)],
+                name="erasing",
+                unique=True,
+                partialFilterExpression={"erasing": {"$gt": ""}},
+            ),
+            IndexModel([("erasing_aliases", ASCENDING)], name="erasing_aliases", sparse=True),
         ],
         "ledger": [
             IndexModel([("account_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="account")

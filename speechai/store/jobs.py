@@ -288,7 +288,7 @@ class JobRepository:
         *,
         callback: datetime | None = None,
     ) -> bool:
-        """A recorded reopening of a final job. Never of one that opted out.
+        """A recorded reopening of a final job. Never of one that opted out, or was erased.
 
         It is a new beginning: attempts and days without an answer are counted from it. `callback`: the hour
         that was agreed; without it the job is due at once.
@@ -297,6 +297,7 @@ class JobRepository:
             "_id": job_id,
             **moving_to(JOB_REOPENINGS, JobState.PENDING),
             "reason": {"$ne": JobReason.OPTED_OUT.value},
+            "erased_at": None,
         }
         fields: Document = {
             **_literal(_due(callback or instant)),

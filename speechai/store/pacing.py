@@ -1,4 +1,4 @@
-"""The provider's slots: one document per provider key, with the owner of every slot in it."""
+"""The provider's slots: one document per provider, with the owner of every slot in it."""
 
 from __future__ import annotations
 

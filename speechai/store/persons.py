@@ -13,19 +13,6 @@ from speechai.catalog.accounts import plain_of
 from speechai.store.database import Db, Document
 from speechai.store.do_not_call import DoNotCallRepository
 
-_PERSONAL_OF_JOB = (
-    "rut",
-    "document_label",
-    "to_number",
-    "next_phone",
-    "last_phone_tried",
-    "person_was",
-    "offer",
-    "variables",
-    "call_result",
-    "promise",
-    "debt",
-)
 MOST_PLACES = 200  # in a day; far above what any limit allows
 
 
@@ -56,10 +43,10 @@ class PersonRepository:
 
     def join(self, alias: str, person_id: str, by: str, instant: datetime) -> None:
         """`alias` is `person_id`: one history from now on. Again and again, it changes nothing more."""
+        first = {"joined_at": instant, "joined_by": by}  # the alias may have a document: its salt
+        once = {name: {"$ifNull": [f"${name}", {"$literal": value}]} for name, value in first.items()}
         self._persons.update_one(
-            {"_id": alias},
-            {"$set": {"joined_into": person_id}, "$setOnInsert": {"joined_at": instant, "joined_by": by}},
-            upsert=True,
+            {"_id": alias}, [{"$set": {"joined_into": {"$literal": person_id}, **once}}], upsert=True
         )
         self._jobs.update_many({"person_id": alias}, {"$set": {"person_id": person_id, "person_was": alias}})
         key = plain_of(person_id)  # entries are about people, whichever account keeps their histories
@@ -68,6 +55,11 @@ class PersonRepository:
         self._do_not_call.add(moved, once=True)
         for attempt in self._attempts.find({"person_id": alias}).sort("reserved_at", ASCENDING):
             self._rename(attempt, person_id)
+
+    def rejoin(self, alias: str, person_id: str, instant: datetime) -> None:
+        """Join them once more, unless the person was erased since they were joined."""
+        if self._persons.find_one({"_id": alias, "joined_into": person_id}, {"_id": 1}):
+            self.join(alias, person_id, "sweep", instant)
 
     def recent_joins(self, since: datetime) -> list[tuple[str, str]]:
         """(alias, person) joined since then: a dial that was on its way meanwhile is taken along later."""
@@ -123,30 +115,7 @@ class PersonRepository:
         )
         return kept["salt"] if kept else None
 
-    def erase(self, person_id: str, pseudonym: str, by: str, why: str, instant: datetime) -> None:
-        """Forget the person: the salt goes, and whatever names them. What is left is the pseudonym's.
-
-        Every step may be repeated, so a crash half-way is finished by doing it again.
-        """
-        gone = {"erased_at": instant, "person_id": pseudonym}
-        self._persons.update_one(
-            {"_id": pseudonym},
-            {"$set": {"erased_at": instant, "erased_by": by, "erased_because": why}},
-            upsert=True,
-        )
-        self._links.update_many({"person_id": person_id}, {"$set": {"person_id": pseudonym}})
-        self._attempts.update_many(
-            {"person_id": person_id},
-            {
-                "$set": {**gone, "to_number": "", "number_key": "", "call": {}},
-                "$unset": {"owed": "", "number_place": "", "person_was": ""},
-            },
-        )
-        self._persons.delete_many({"$or": [{"_id": person_id}, {"joined_into": person_id}]})
-        self._jobs.update_many(
-            {"person_id": person_id},
-            {
-                "$set": {**gone, "nombre": "", "try_phones": [], "struck_phones": []},
-                "$unset": dict.fromkeys(_PERSONAL_OF_JOB, ""),
-            },
-        )
+    def forget_unused(self, person_id: str) -> None:
+        """Take back a salt that was made for nobody: whoever it was for was erased at that moment."""
+        if self._attempts.find_one({"person_id": person_id}, {"_id": 1}) is None:
+            self._persons.delete_one({"_id": person_id, "joined_into": None, "erased_at": None})

@@ -9,9 +9,9 @@ from datetime import datetime
 from pathlib import Path
 
 from gridfs import GridFSBucket
-from gridfs.errors import NoFile
+from gridfs.errors import CorruptGridFile, NoFile
 
-from speechai.store.database import Db
+from speechai.store.database import LONG_AGO, Db
 
 BUCKET = "uploads"
 
@@ -30,6 +30,7 @@ class UploadRepository:
     def __init__(self, db: Db) -> None:
         self._db = db
         self._files = db[f"{BUCKET}.files"]
+        self._chunks = db[f"{BUCKET}.chunks"]
 
     @property
     def _bucket(self) -> GridFSBucket:
@@ -53,6 +54,13 @@ class UploadRepository:
                 return StoredUpload(stored.filename or "", dict(metadata.get("options", {})))
         except NoFile:
             return None
+        except CorruptGridFile:  # somebody died while deleting it
+            self.delete(token)
+            return None
+
+    def tokens(self) -> list[str]:
+        """Every kept file."""
+        return [row["_id"] for row in self._files.find({"metadata.saved_at": {"$gt": LONG_AGO}}, {"_id": 1})]
 
     def claim(self, token: str, instant: datetime) -> bool:
         """Take the file for confirmation, once: a second click finds it taken."""
@@ -66,12 +74,19 @@ class UploadRepository:
         self._files.update_one({"_id": token}, {"$set": {"metadata.claimed_at": None}})
 
     def delete(self, token: str) -> bool:
-        """Forget the file. False where it was gone."""
+        """Forget the file, its content first. False where it was gone."""
+        self._chunks.delete_many({"files_id": token})
         try:
             self._bucket.delete(token)
         except NoFile:
             return False
         return True
+
+    def delete_halves(self) -> None:
+        """Forget content without a file: somebody died while saving it."""
+        self._chunks.delete_many(
+            {"files_id": {"$in": self._chunks.distinct("files_id"), "$nin": self.tokens()}}
+        )
 
     def purge(self, before: datetime) -> int:
         """Forget every file kept since before that instant. Returns how many."""

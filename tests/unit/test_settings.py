@@ -111,9 +111,29 @@ def test_the_providers_name_hides_its_key(empty_environment):
     settings = load()
     assert "very_secret" not in settings.provider_key
     assert "very_secret" not in repr(settings)
-    other = settings.provider_key
-    empty_environment.setenv("RETELL_API_KEY", "key_another")
-    assert load().provider_key != other
+
+
+def test_a_rotated_key_is_the_same_provider(empty_environment):
+    before = load().provider_key
+    for key in ("key_old", "key_new"):
+        empty_environment.setenv("RETELL_API_KEY", key)
+        assert load().provider_key == before == "real https://api.retellai.com"
+
+
+@pytest.mark.parametrize(
+    ("url", "key"),
+    [
+        ("https://API.retellai.com:443/", "real https://api.retellai.com"),
+        ("https://proxy.example/retell", "real https://proxy.example/retell"),
+        ("http://user:very_secret@proxy.example", "real http://proxy.example"),
+        ("http://127.0.0.1:9000", "simulator http://127.0.0.1:9000"),
+        ("http://localhost", "simulator http://localhost"),
+        ("http://[::1]:8123", "simulator http://[::1]:8123"),
+    ],
+)
+def test_a_provider_is_its_kind_and_its_address(empty_environment, url, key):
+    empty_environment.setenv("RETELL_BASE_URL", url)
+    assert load().provider_key == key
 
 
 def test_wave_times_are_sorted_and_without_repeats():

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from speechai.operation.campaigns import batches, eligibility
+from speechai.operation.campaigns import batches, eligibility, providers
 from speechai.operation.campaigns.batches import BatchNotFoundError, MoveRefusedError
 from speechai.operation.campaigns.configuring import NotEditableError, RefusedOptionError, edit
 from speechai.results import reports
@@ -93,6 +93,31 @@ def edit_batch(batch_id: str) -> dict[str, Any]:
         return batches.view(made, batch_id)
 
     return _found(_edit)
+
+
+@blueprint.post("/batches/<batch_id>/provider")
+def move_provider(batch_id: str) -> dict[str, Any]:
+    """Dial a held batch through the provider in use from now on, on record (`edits`)."""
+    made = services()
+
+    def _move() -> dict[str, Any]:
+        try:
+            providers.move(made, [batch_id], caller(), current())
+        except providers.SameProviderError:
+            raise ProblemError(409, text("provider.same")) from None
+        except providers.CallsInFlightError:
+            raise ProblemError(409, text("provider.in_flight")) from None
+        except RefusedOptionError as error:
+            raise ProblemError(422, error.message, field=error.field) from error
+        return batches.view(made, batch_id)
+
+    return _found(_move)
+
+
+@blueprint.get("/provider")
+def get_provider() -> dict[str, Any]:
+    """The provider in use, and which open batches are dialed through which."""
+    return providers.overview(services())
 
 
 @blueprint.get("/batches/<batch_id>/eligibility")

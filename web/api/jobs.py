@@ -8,7 +8,7 @@ from typing import Any
 from flask import request
 
 from speechai.core.states import JobState
-from speechai.operation.campaigns import eligibility, jobs
+from speechai.operation.campaigns import eligibility, jobs, providers
 from speechai.operation.campaigns.jobs import JobNotFoundError, JobRefusedError
 from speechai.operation.shown import listed
 from web.api.blueprint import (
@@ -36,7 +36,7 @@ def list_jobs() -> dict[str, Any]:
         after=cursor_of_query(),
     )
     page, cursor = page_of(found, limit, "_id")
-    return {"items": [listed(document) for document in page], "next_cursor": cursor}
+    return {"items": [listed(job) for job in providers.explained(services(), page)], "next_cursor": cursor}
 
 
 @blueprint.get("/jobs/<job_id>")

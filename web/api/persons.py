@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from speechai.operation.records import evidence, persons
-from speechai.operation.records.persons import PersonNotFoundError, StillCalledError
+from speechai.operation.records import erasing, evidence, persons
+from speechai.operation.records.erasing import StillCalledError
+from speechai.operation.records.persons import PersonNotFoundError
 from web.api.blueprint import blueprint, json_body, word
 from web.auth import caller
 from web.context import services
-from web.language import text
+from web.language import current, text
 from web.problems import ProblemError
 
 
@@ -22,9 +23,9 @@ def person_evidence(person_id: str) -> dict[str, Any]:
 
 @blueprint.post("/persons/<path:person_id>/erase")
 def erase_person(person_id: str) -> dict[str, Any]:
-    """Forget the person on their demand, on record: `{"why": "…"}`."""
+    """Forget the person on their demand, on record: `{"why": "…"}`. What was removed, what stays and why."""
     why = word(json_body().get("why"), "why")
-    return _found(lambda: {"erased_as": persons.erase(services(), person_id, caller(), why)})
+    return _found(lambda: erasing.erase(services(), person_id, caller(), why).as_answer(current()))
 
 
 @blueprint.get("/persons/<path:person_id>")

@@ -14,7 +14,7 @@ from speechai.core.retry_table import RETRIES
 from speechai.core.states import BatchState, JobState
 from speechai.core.zones import ZONE_OF_COUNTRY
 from speechai.operation.campaigns import batches as operation
-from speechai.operation.campaigns import configuring, eligibility
+from speechai.operation.campaigns import configuring, eligibility, providers
 from speechai.operation.campaigns.batches import BatchNotFoundError, MoveRefusedError
 from speechai.operation.campaigns.configuring import NotEditableError, RefusedOptionError
 from speechai.operation.campaigns.legal_warnings import sentence
@@ -145,6 +145,26 @@ def confirm_cancel(batch_id: str) -> str:
     return render_template("panel/cancel.html", batch=found, left=left)
 
 
+@blueprint.route("/batches/<batch_id>/provider", methods=["GET", "POST"])
+def move_provider(batch_id: str) -> Response | str:
+    """Asked once more, then done: the batch is dialed through the provider in use."""
+    found = _described(batch_id)
+    if request.method == "GET":
+        return render_template("panel/provider.html", batch=found, provider=services().settings.provider_key)
+    try:
+        providers.move(services(), [batch_id], caller(), current())
+        flash(text("provider.moved", provider=services().settings.provider_key), "ok")
+    except MoveRefusedError:
+        flash(text("batch.over"), "error")
+    except providers.SameProviderError:
+        flash(text("provider.same"), "error")
+    except providers.CallsInFlightError:
+        flash(text("provider.in_flight"), "error")
+    except RefusedOptionError as error:
+        flash(error.message, "error")
+    return redirect(url_for("panel.batch", batch_id=batch_id), 303)
+
+
 @blueprint.get("/batches/<batch_id>/rejected")
 def rejected(batch_id: str) -> str:
     """The rows of the file that became nothing, each with its reason."""
@@ -184,10 +204,11 @@ def _view(batch_id: str) -> dict[str, Any]:
         "zone": batch.zone,
         "closed": _closed(standing),
         "legal": [sentence(laxity, current()) for laxity in found.get("legal_warnings", ())],
+        "provider": made.settings.provider_key,
         "outage": breaker if (breaker := made.store.breakers.get(batch.account_id)).is_open else None,
         "waves": made.store.waves.of_batch(batch_id, limit=12),
         "latest": made.store.attempts.latest(batch_id, LATEST),
-        "people": [listed(document) for document in people[:PEOPLE]],
+        "people": [listed(job) for job in providers.explained(made, people[:PEOPLE])],
         "people_zone": ZONE_OF_COUNTRY[batch.country],
         "more": people[PEOPLE - 1]["_id"] if len(people) > PEOPLE else None,
         "status": status.value if status else None,

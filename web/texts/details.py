@@ -70,7 +70,7 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         ),
         (r"has a place among the day's contacts", "tiene lugar entre las personas del día"),
         (r"the day's (\d+) contacts are taken", r"los \1 lugares del día están tomados"),
-        (r"this person opted out", "la persona pidió no ser llamada"),
+        (r"this person opted out, or was erased", "la persona pidió no ser llamada, o fue borrada"),
         (r"the job is in_progress", "se le está llamando"),
         (r"the job is (?:done|failed)", "el contacto ya está concluido"),
         (r"the job is suspended", "el contacto está suspendido"),

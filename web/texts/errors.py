@@ -26,6 +26,14 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "http.json": ("El cuerpo debe ser un objeto JSON.", "The body must be a JSON object."),
     "http.no_batch": ("No existe esa campaña.", "There is no such batch."),
+    "provider.same": (
+        "La campaña ya llama por el proveedor actual.",
+        "The batch is dialed through the provider in use already.",
+    ),
+    "provider.in_flight": (
+        "Hay llamadas de la campaña en curso con el otro proveedor: espere a que terminen.",
+        "Calls of the batch are in flight at the other provider: wait until they are over.",
+    ),
     "batch.over": (
         "La campaña ya terminó: no se puede cambiar.",
         "The batch is over: it cannot be changed.",

@@ -203,6 +203,25 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cancel.count": ("{count} personas por llamar.", "{count} people left to call."),
     "cancel.yes": ("Sí, cancelarla", "Yes, cancel it"),
     "cancel.no": ("No, volver", "No, go back"),
+    "provider.held": (
+        "Nadie recibe llamadas: la campaña se hizo para otro proveedor ({own}); ahora se usa {current}.",
+        "Nobody is called: the batch was made for another provider ({own}); {current} is in use now.",
+    ),
+    "provider.move": ("Llamar por el proveedor actual", "Call through the provider in use"),
+    "provider.title": ("¿Cambiar el proveedor de «{name}»?", "Move “{name}” to another provider?"),
+    "provider.from_to": ("De {own} a {current}.", "From {own} to {current}."),
+    "provider.explain": (
+        (
+            "Desde ahora las personas de la campaña reciben llamadas por el proveedor actual: si es real, "
+            "suenan teléfonos de verdad. Queda registrado quién lo cambió y cuándo."
+        ),
+        (
+            "From now on the people of the batch are called through the provider in use: if it is real, "
+            "telephones ring. Who moved it, and when, is kept on record."
+        ),
+    ),
+    "provider.yes": ("Sí, cambiarlo", "Yes, move it"),
+    "provider.moved": ("La campaña llama ahora por {provider}.", "The batch calls through {provider} now."),
     "stop.link": ("Detener todo", "Stop everything"),
     "stop.title": ("Detener todas las llamadas", "Stop all calls"),
     "stop.explain": (

@@ -26,6 +26,10 @@ TEXTS: dict[str, tuple[str, str]] = {
     "reason.opted_out": ("pidió no ser llamado", "opted out"),
     "reason.do_not_call": ("en la lista de no llamar", "on the do-not-call list"),
     "reason.consent": ("falta declarar el consentimiento", "consent is not stated"),
+    "reason.no_hours": (
+        "ninguna hora está permitida en todas las zonas del número",
+        "no hour is allowed in all of the number's zones",
+    ),
     "reason.registry": ("espera un registro público", "waits for a public register"),
     "reason.provider_failure": ("falla del proveedor", "provider failure"),
     "reason.cancelled": ("cancelado", "cancelled"),

@@ -8,12 +8,13 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from speechai.catalog.presets import FileError
 from speechai.catalog.use_cases import UseCaseId
 
 _STRICT = ConfigDict(extra="forbid")
 
 
-class FlowFileError(ValueError):
+class FlowFileError(FileError):
     """A flow is not valid; the message names it and what is wrong."""
 
 
@@ -88,7 +89,8 @@ def read_flow(name: str, data: Mapping[str, Any]) -> Flow:
         where = "; ".join(
             f"{'.'.join(map(str, entry['loc'])) or 'flow'}: {entry['msg']}" for entry in error.errors()
         )
-        raise FlowFileError(f"{name}: {where}") from error
+        loc = error.errors()[0]["loc"]
+        raise FlowFileError(f"{name}: {where}", str(loc[0]) if loc else "buckets") from error
     if flow.id != name:
         raise FlowFileError(f"{name}: its id must be its name, not {flow.id}")
     return flow

@@ -25,7 +25,7 @@ from speechai.catalog.policies.policy import (
     read_policy,
     strictest,
 )
-from speechai.catalog.presets import files_of, override
+from speechai.catalog.presets import OverrideError, files_of, override
 from speechai.catalog.use_cases import Country, UseCaseId
 
 
@@ -78,7 +78,12 @@ def policy_in_force(
 
 @functools.lru_cache(maxsize=256)
 def _own(policy_id: str, changes: str) -> Policy:
-    return override(policy_id, json.loads(changes), lambda base: _files()[base], _read_own)
+    wished = json.loads(changes)
+    policy = override(policy_id, wished, lambda base: _files()[base], _read_own)
+    if preset(wished["extends"]).simulation_only and not policy.simulation_only:
+        why = f"{wished['extends']} is only for a simulated provider, and so is what extends it"
+        raise OverrideError(f"{policy_id}: simulation_only: {why}", "simulation_only")
+    return policy
 
 
 def _read_own(policy_id: str, data: Mapping[str, Any]) -> Policy:

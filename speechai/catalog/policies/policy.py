@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date, time
@@ -10,12 +11,15 @@ from typing import Annotated, Any, ClassVar
 
 from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 
+from speechai.catalog.presets import FileError
+
 _STRICT = ConfigDict(extra="forbid")
 MIDNIGHT = time(0)
+SHORTEST_DAY = 23 * 60  # minutes of a date on which the clocks go forward
 
 
-class PolicyFileError(ValueError):
-    """A policy file is not valid; the message names the file and what is wrong."""
+class PolicyFileError(FileError):
+    """A policy is not valid; the message names it and what is wrong."""
 
 
 class Certainty(StrEnum):
@@ -100,6 +104,8 @@ class Window:
     def __post_init__(self) -> None:
         if not self.days:
             raise ValueError("a window needs days: ISO weekdays, 1 to 7")
+        if self.start.tzinfo or self.end.tzinfo:
+            raise ValueError("a window's hours are the contact's own: such as 09:00, without a zone")
         if self.end not in (MIDNIGHT,) and self.end <= self.start:
             raise ValueError(f"window {self.label} ends before it starts")
 
@@ -123,7 +129,7 @@ class Cap:
 
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
-    count: Annotated[int, Field(ge=1)]
+    count: Annotated[int, Field(ge=1, le=1000)]
     per: Per
     of: Of
     scope: Scope
@@ -154,7 +160,7 @@ class Registry:
     __pydantic_config__: ClassVar[ConfigDict] = _STRICT
 
     name: str
-    max_age_days: Annotated[int, Field(ge=1)]
+    max_age_days: Annotated[int, Field(ge=1, le=3660)]
     article: str = ""
     certainty: Certainty = Certainty.LAW
 
@@ -174,19 +180,23 @@ class Policy:
     source: str
     certainty: Certainty
     reviewed_on: date
-    windows: tuple[Window, ...]
+    windows: Annotated[tuple[Window, ...], Field(max_length=100)]
     holidays: str = "contact"  # of the contact's country; "none"; or a calendar: "US", "BR-SP"
     tz_rule: Annotated[str, Field(pattern="^(contact|strictest)$")] = "contact"
-    caps: tuple[Cap, ...] = ()
-    after_conversation_hours: Annotated[float, Field(ge=0)] = 0  # where a person spoke without the goal
-    min_gap_minutes: Annotated[int, Field(ge=0)] = 0  # between two attempts at a person
+    caps: Annotated[tuple[Cap, ...], Field(max_length=100)] = ()
+    after_conversation_hours: Annotated[float, Field(ge=0, le=60 * 24)] = (
+        0  # where a person spoke without the goal
+    )
+    min_gap_minutes: Annotated[int, Field(ge=0, le=60 * 24 * 60)] = 0  # between two attempts at a person
     channel_exclusive_week: bool = False  # once reached by one channel, no other in that week
     caller_id_prefixes: tuple[str, ...] = ()
     caller_id_article: str = ""
-    registries: tuple[Registry, ...] = ()
+    registries: Annotated[tuple[Registry, ...], Field(max_length=100)] = ()
     consent: Consent = Consent.NONE
     consent_article: str = ""
-    retention_days: Annotated[int, Field(ge=1)] | None = None  # how long the record of contacts is kept
+    retention_days: Annotated[int, Field(ge=1, le=36_600)] | None = (
+        None  # how long the record of contacts is kept
+    )
     prompt_rules: tuple[PromptRule, ...] = ()
     simulation_only: bool = False  # allowed only while the provider is on loopback
 
@@ -197,8 +207,8 @@ class Policy:
     @property
     def looks_back_days(self) -> int:
         """How many dates of a person's history its caps and its gap need, today included."""
-        gap = 2 if self.min_gap_minutes else 1  # a gap may reach over midnight
-        return max([gap, *(cap.longest_days for cap in self.caps)])
+        midnights = math.ceil(self.min_gap_minutes / SHORTEST_DAY)  # that a gap may reach over
+        return max([1 + midnights, *(cap.longest_days for cap in self.caps)])
 
 
 _POLICY = TypeAdapter(Policy)
@@ -212,14 +222,17 @@ def read_policy(name: str, data: Mapping[str, Any]) -> Policy:
     values = dict(data)
     origin = {"article": values.get("legal_basis", ""), "certainty": values.get("certainty", "")}
     for rules in ("windows", "caps", "registries"):
-        values[rules] = [{**origin, **rule} for rule in values.get(rules, [])]
+        given = values.get(rules, [])
+        if isinstance(given, list | tuple):
+            values[rules] = [{**origin, **rule} if isinstance(rule, Mapping) else rule for rule in given]
     try:
         policy = _POLICY.validate_python(values)
     except ValidationError as error:
         where = "; ".join(
             f"{'.'.join(map(str, entry['loc'])) or 'policy'}: {entry['msg']}" for entry in error.errors()
         )
-        raise PolicyFileError(f"{name}: {where}") from error
+        loc = error.errors()[0]["loc"]
+        raise PolicyFileError(f"{name}: {where}", str(loc[0]) if loc else "windows") from error
     if policy.id != name:
         raise PolicyFileError(f"{name}: its id must be its name, not {policy.id}")
     return policy

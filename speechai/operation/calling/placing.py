@@ -160,6 +160,7 @@ def call_request(services: Services, dial: Dial) -> CallRequest:
     override = None
     if settings.public_url:
         override = {"agent": {"webhook_url": f"{settings.public_url}/webhooks/retell"}}
+    longest = timedelta(minutes=settings.call_max_duration_minutes)
     return CallRequest(
         from_number=dial.from_number,
         to_number=judged.number,
@@ -173,6 +174,7 @@ def call_request(services: Services, dial: Dial) -> CallRequest:
         agent_version=bucket.agent_version,
         dynamic_variables=dynamic_variables(job, batch, flow, judged.book.policy, instant),
         agent_override=override,
+        max_call_duration=longest,
     )
 
 

@@ -102,7 +102,8 @@ def _post_again(services: Services, attempt: Attempt) -> bool:
     judged = may_i(services, job, standing, number=attempt.to_number)
     if judged.verdict.names - _ITS_OWN - {cap.name for cap in judged.book.policy.caps}:
         return False  # not now: within the 50 minutes it is asked again
-    if services.pace.wait(attempt.from_number) > 0:
+    account = standing.account
+    if services.pace.wait(attempt.from_number, account.calls_per_second if account else None) > 0:
         return False
     if not store.attempts.dial_again(attempt, judged.at, services.settings.lease_seconds):
         return True  # somebody else posts it, or knows more of it

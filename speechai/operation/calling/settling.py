@@ -96,7 +96,7 @@ def observe(services: Services, attempt: Attempt, news: Mapping[str, Any], told:
     what the conversation came to is known only later.
     """
     instant = services.clock.now()
-    call = attempt.call.merge(Call.of(news))
+    call = attempt.call_with(Call.of(news))
     over = call.is_terminal
     if over and attempt.ended_at is None:
         end_call(services, attempt.id, attempt.account_id, provider=attempt.provider, told=told)
@@ -115,7 +115,7 @@ def observe(services: Services, attempt: Attempt, news: Mapping[str, Any], told:
         again = services.store.attempts.get(attempt.id)
         if again is None:
             return attempt
-        attempt, call = again, again.call.merge(Call.of(news))
+        attempt, call = again, again.call_with(Call.of(news))
         over = call.is_terminal
 
 

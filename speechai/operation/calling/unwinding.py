@@ -70,8 +70,8 @@ def unwind(
 ) -> Undone:
     """Undo a dial, if nothing of it can have rung.
 
-    `before`: how far whoever undoes it has come: `reserved`, nothing was sent, or `dialing`, the one post of it
-    was answered. Somebody else who has come further is left alone.
+    `before`: how far whoever undoes it has come: `reserved`, nothing was sent, or `dialing`, the one post
+    of it was answered. Somebody else who has come further is left alone.
     `due`: when its job may be called again (now, where it is not said). With `refusal` the attempt is settled
     and its job waits for what follows from that.
     """

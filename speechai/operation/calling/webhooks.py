@@ -54,7 +54,7 @@ def receive(services: Services, event: str, told: dict[str, Any]) -> Reception:
 
 def _says_something_new(attempt: Attempt, call: Call) -> bool:
     """Whether there is anything to write: not for a repeat, nor that a call goes on, as we knew."""
-    merged = attempt.call.merge(call)
+    merged = attempt.call_with(call)
     if not merged.is_terminal:
         return False
     return merged != attempt.call or attempt.ended_at is None

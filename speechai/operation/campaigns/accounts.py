@@ -15,7 +15,6 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, ValidationError
 
 from speechai.catalog.accounts import Account, AccountStatus, Legal, Plan
 from speechai.catalog.flows import flow_of
-from speechai.catalog.policies import policy_of
 from speechai.catalog.presets import OverrideError
 from speechai.core.money import EntryKind, Funds, lacking
 from speechai.core.retry_table import RETRIES, RetryTableError, changed, described
@@ -23,7 +22,9 @@ from speechai.core.zones import local_day
 from speechai.ingest.messages import Language
 from speechai.operation.campaigns.configuring import (
     RefusedOptionError,
+    check_policy,
     check_rules,
+    field_of,
     require_flow,
     require_policy,
 )
@@ -72,8 +73,8 @@ class AccountWish(BaseModel):
     legal: Legal | None = None
     caller_id_statement: Annotated[str, Field(max_length=2000)] | None = None
     isolated: bool | None = None
-    policies: dict[str, dict[str, Any]] | None = None
-    flows: dict[str, dict[str, Any]] | None = None
+    policies: Annotated[dict[str, dict[str, Any]], Field(max_length=50)] | None = None
+    flows: Annotated[dict[str, dict[str, Any]], Field(max_length=50)] | None = None
     retries: dict[str, dict[str, Any]] | None = None
 
     @field_validator("tz_name")
@@ -130,11 +131,17 @@ def change(
     services: Services, account_id: str, given: Mapping[str, Any], by: str, language: Language
 ) -> Document:
     """Change an account; the next call obeys. Raises AccountNotFoundError, RefusedOptionError."""
-    before = _require(services, account_id)
-    account = _applied(services, before, _read(given), given, language)
-    if account.isolated != before.isolated or account.plan is not before.plan:
-        _refuse_while_used(services, before)
-    services.store.accounts.change(account, services.clock.now())
+    wish = _read(given)
+    while True:
+        found = services.store.accounts.versioned(account_id)
+        if found is None:
+            raise AccountNotFoundError(account_id)
+        before, edits = found
+        account = _applied(services, before, wish, given, language)
+        if account.isolated != before.isolated or account.plan is not before.plan:
+            _refuse_while_used(services, before)
+        if services.store.accounts.change(before, edits, account, services.clock.now()):
+            break  # else somebody edited it meanwhile: the wish is judged against what it is now
     log.warning("account changed by %s: %s", by, ", ".join(sorted(given)), extra={"account_id": account_id})
     resume(services, account_id)
     services.nudges.dispatch()
@@ -251,15 +258,15 @@ def _applied(
         if value is None and name in empty:
             changes[name] = empty[name]
     made = replace(account, **changes)
-    try:
-        for policy_id in made.policies:
-            policy_of(made, policy_id)
-        for flow_id in made.flows:
+    for policy_id in made.policies:
+        check_policy(services, made, policy_id, language)
+    for flow_id in made.flows:
+        try:
             flow_of(made, flow_id)
+        except OverrideError as error:
+            raise RefusedOptionError(field_of("flows", flow_id, error), str(error)) from error
+    try:
         changed(RETRIES, made.retries)
-    except OverrideError as error:
-        field = "policies" if "policies" in changes else "flows"
-        raise RefusedOptionError(field, str(error)) from error
     except RetryTableError as error:
         raise RefusedOptionError("retries", str(error)) from error
     for batch in services.store.batches.of_account(account.id):

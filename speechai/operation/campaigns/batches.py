@@ -96,6 +96,7 @@ def describe(services: Services, document: Document) -> Document:
     today = local_day(services.clock.now(), batch.zone) if batch else None
     return {
         **shown,
+        "held_by_provider": document["provider"] != services.settings.provider_key,
         "counts": {state.value: counts[state] for state in JobState},
         "jobs": sum(counts.values()),
         "reasons": services.store.job_reports.reasons(batch_id),

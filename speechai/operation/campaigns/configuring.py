@@ -23,6 +23,7 @@ from speechai.catalog.policies import (
 )
 from speechai.catalog.presets import OverrideError
 from speechai.catalog.use_cases import USE_CASES, Country, UseCaseId
+from speechai.core.policy_check import Impossible, flaw_of
 from speechai.core.retry_table import RETRIES, RetryTableError, changed
 from speechai.ingest.messages import Language
 from speechai.operation.campaigns.legal_warnings import legal_warnings
@@ -74,6 +75,20 @@ _TEXTS: dict[str, dict[Language, str]] = {
         "es": "Así no se podría llamar nunca: {why}.",
         "en": "Nobody could ever be called like that: {why}.",
     },
+    Impossible.UNKNOWN_HOLIDAYS: {
+        "es": "{policy}: {field}: no hay un calendario de feriados «{detail}». Use contact, none, un país"
+        " como US, o un país y una región como BR-SP.",
+        "en": "{policy}: {field}: there is no calendar of public holidays “{detail}”. Use contact, none, a"
+        " country such as US, or a country and a region such as BR-SP.",
+    },
+    Impossible.NEVER_OPENS: {
+        "es": "{policy}: {field}: con este horario no se podría llamar nunca a alguien en {detail}.",
+        "en": "{policy}: {field}: at these hours nobody in {detail} could ever be called.",
+    },
+    Impossible.NOT_JUDGED: {
+        "es": "{policy}: {field}: con este valor no se pueden aplicar las reglas ({detail}).",
+        "en": "{policy}: {field}: the rules cannot be applied with this value ({detail}).",
+    },
     "unknown_account": {"es": "No existe la cuenta «{account}».", "en": "There is no account “{account}”."},
     "unknown_flow": {
         "es": "No existe el flujo «{flow}». Los que hay: {known}.",
@@ -113,6 +128,25 @@ def require_policy(services: Services, account: Account, policy_id: str, languag
     if policy.simulation_only and not services.settings.provider_is_local:
         raise RefusedOptionError("policy", said("simulation_only", language, policy=policy.id))
     return policy
+
+
+def check_policy(services: Services, account: Account, policy_id: str, language: Language) -> None:
+    """An account's own policy can be read and judged by, for a year from now. Raises RefusedOptionError, with
+    the name of the field that is wrong."""
+    try:
+        policy = policy_of(account, policy_id)
+    except OverrideError as error:
+        raise RefusedOptionError(field_of("policies", policy_id, error), str(error)) from error
+    if flaw := flaw_of(policy, services.clock.now().date()):
+        raise RefusedOptionError(
+            f"policies.{policy_id}.{flaw.field}",
+            said(flaw.why, language, policy=policy_id, field=flaw.field, detail=flaw.detail),
+        )
+
+
+def field_of(rules: str, rules_id: str, error: OverrideError) -> str:
+    """Where in an account's own rules something is wrong: "policies.mine.windows"."""
+    return ".".join(filter(None, (rules, rules_id, error.field)))
 
 
 def check_rules(

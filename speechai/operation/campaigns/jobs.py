@@ -8,6 +8,7 @@ from speechai.core.model import Job
 from speechai.core.states import BatchState, JobReason, JobState
 from speechai.operation import shown
 from speechai.operation.calling import closing
+from speechai.operation.campaigns.providers import explained
 from speechai.operation.services import Services
 from speechai.store.database import Document
 
@@ -29,7 +30,7 @@ def view(services: Services, job_id: str) -> Document:
         raise JobNotFoundError(job_id)
     attempts = services.store.attempts.documents_of_job(job_id)
     return {
-        **shown.job(document),
+        **shown.job(explained(services, [document])[0]),
         "attempts_used": document["attempts"],
         "attempts": [shown.attempt(attempt) for attempt in attempts],
     }
@@ -84,8 +85,8 @@ def _refused(services: Services, job_id: str) -> JobRefusedError:
     batch = services.store.batches.get(job.batch_id)
     if batch is not None and batch.status is BatchState.CANCELLED:
         return JobRefusedError("its batch is cancelled")
-    if job.reason is JobReason.OPTED_OUT:
-        return JobRefusedError("this person opted out")
+    if job.status.is_final:
+        return JobRefusedError("this person opted out, or was erased")
     return JobRefusedError(f"the job is {job.status.value}")
 
 

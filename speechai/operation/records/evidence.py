@@ -5,7 +5,7 @@ Each final attempt gets a link: by the sweep within half a minute, and at once w
 
 from __future__ import annotations
 
-import logging
+import secrets
 from typing import Any
 
 from speechai.catalog.policies import PolicyNotFoundError, preset
@@ -16,7 +16,6 @@ from speechai.operation.services import Services
 from speechai.store.database import Document
 from speechai.store.evidence import link_document
 
-log = logging.getLogger(__name__)
 _SHOWN_OF_A_BATCH = (
     "batch_id",
     "name",
@@ -37,11 +36,8 @@ def link_all(services: Services, person_id: str | None = None) -> int:
 def link(services: Services, attempt: Document) -> bool:
     """Give a final attempt its link, once. False where its person was erased."""
     store, person_id = services.store, attempt["person_id"]
-    salt = store.persons.salt(person_id)
-    if salt is None:
-        log.error("an attempt at a person who was erased", extra={"attempt_id": attempt["_id"]})
-        return False
-    digest = digest_of(attempt, salt)
+    # Whoever was erased has no salt: the link counts the call, and says nothing of it to anybody.
+    digest = digest_of(attempt, store.persons.salt(person_id) or secrets.token_hex(32))
     while not store.evidence.has_link(attempt["_id"]):
         head = store.evidence.head(person_id)
         previous, seq = (head["link"], head["seq"]) if head else (START, 0)
@@ -56,8 +52,14 @@ def link(services: Services, attempt: Document) -> bool:
         )
         if store.evidence.append(made):
             break
-    store.evidence.linked(attempt["_id"])
-    return True
+    if store.evidence.linked(attempt["_id"], person_id):
+        return True
+    now = store.evidence.attempt(attempt["_id"])
+    if now is None or "erased_at" not in now:
+        return False  # joined to another person meanwhile: the next look links it there
+    store.evidence.withdraw(attempt["_id"], person_id)
+    store.persons.forget_unused(person_id)
+    return link(services, now)
 
 
 def pack(services: Services, person_id: str) -> dict[str, Any]:

@@ -1,9 +1,8 @@
-"""A person over all batches and accounts: history, the joining of two histories, and forgetting."""
+"""A person over all batches and accounts: history, and the joining of two histories."""
 
 from __future__ import annotations
 
 import logging
-import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -12,7 +11,6 @@ from typing import Any
 from speechai.catalog.accounts import Account, plain_of
 from speechai.catalog.use_cases import Country
 from speechai.core.lines import line_of, person_of_number
-from speechai.core.states import JobState
 from speechai.core.zones import ZONE_OF_COUNTRY, local_day
 from speechai.ingest import Contact
 from speechai.operation.services import Services
@@ -26,10 +24,6 @@ JOIN_AGAIN_FOR = timedelta(minutes=10)  # longer than a dial that knew the perso
 
 class PersonNotFoundError(LookupError):
     """Nobody of that id was ever in a batch."""
-
-
-class StillCalledError(Exception):
-    """The person is in an active batch."""
 
 
 def identified(services: Services, account: Account, contacts: Sequence[Contact]) -> list[Contact]:
@@ -65,7 +59,7 @@ def recent_joins(services: Services, _: Sequence[str] = ()) -> list[tuple[str, s
 def join_again(services: Services, joined: tuple[str, str]) -> int:
     """Take along what a dial wrote under the old name while two histories were being joined."""
     alias, person_id = joined
-    services.store.persons.join(alias, person_id, "sweep", services.clock.now())
+    services.store.persons.rejoin(alias, person_id, services.clock.now())
     return 1
 
 
@@ -120,15 +114,3 @@ def _attempt(attempt: Mapping[str, Any]) -> Document:
         **{name: attempt.get(name) for name in shown},
         "cost_cents": float(decimal_of(attempt.get("cost_cents"))),
     }
-
-
-def erase(services: Services, person_id: str, by: str, why: str) -> str:
-    """Forget a person on their demand (Ley 21.719): what names them goes, the digests and the wish not to be
-    called stay, under a pseudonym. Raises PersonNotFoundError, StillCalledError."""
-    person_id = history(services, person_id)["person_id"]
-    if any(not JobState(job["status"]).is_final for job in services.store.persons.jobs(person_id)):
-        raise StillCalledError(person_id)
-    pseudonym = f"ERASED:{uuid.uuid4().hex}"
-    services.store.persons.erase(person_id, pseudonym, by, why, services.clock.now())
-    log.warning("a person was erased by %s, and is %s now: %s", by, pseudonym, why)
-    return pseudonym

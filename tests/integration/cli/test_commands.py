@@ -9,6 +9,7 @@ import pytest
 from click.testing import CliRunner
 
 from speechai.cli import administration, commands, people
+from speechai.cli import provider as provider_command
 from speechai.operation.campaigns import jobs
 from tests.fakes import FakeProvider, make_services
 from tests.integration.operation.conftest import add_batch, job_id, phone
@@ -19,7 +20,7 @@ PERSON = "CL:RUT:10000001"
 @pytest.fixture
 def services(mongo_uri, database, monkeypatch):
     made = make_services(mongo_uri, database, provider=FakeProvider(script={phone(1): ["promise"]}))
-    for module in (administration, people):
+    for module in (administration, people, provider_command):
         monkeypatch.setattr(module, "services", lambda: made)
     return made
 
@@ -52,6 +53,28 @@ def test_a_person_is_erased_once_nothing_is_left_to_call(run, services):
     done = run("erase", PERSON, "--why", "asked", "--yes")
     assert (done.exit_code, done.stdout[:7]) == (0, "ERASED:")
     assert run("evidence", PERSON).exit_code == 1
+
+
+def test_the_certificate_says_what_was_removed_and_what_stays(run, services):
+    done = run("erase", PERSON, "--why", "asked", "--yes", "--json")
+    certificate = json.loads(done.stdout)
+    assert certificate["erased_as"].startswith("ERASED:")
+    assert {part["what"]: part["count"] for part in certificate["removed"]}["attempts"] == 1
+    assert all(part["text"] for part in certificate["stays"])
+
+
+def test_the_provider_is_named_and_held_batches_are_moved(run, services):
+    services.store.db["batches"].update_one(
+        {"_id": "batch-1"}, {"$set": {"provider": "real https://api.retellai.com"}}
+    )
+    assert "held: made for real https://api.retellai.com" in run("provider").stdout
+    assert json.loads(run("provider", "--json").stdout)["batches"][0]["held"] is True
+    assert run("provider", "move", "none", "--yes").exit_code == 1
+    assert run("provider", "move", "batch-1", input="n\n").exit_code == 1
+    done = run("provider", "move", "batch-1", "--yes")
+    assert (done.exit_code, done.stdout) == (0, "moved to simulator http://127.0.0.1:9: batch-1\n")
+    assert services.store.batches.document("batch-1")["edits"][-1]["by"] == "command line"
+    assert "already" in run("provider", "move", "batch-1", "--yes").stderr
 
 
 def test_the_report_and_the_export(run):

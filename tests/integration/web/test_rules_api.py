@@ -245,7 +245,7 @@ def test_the_policies_say_where_their_rules_come_from(api: Api):
     assert all(policy["reviewed_on"] and policy["source"] for policy in items.values())
 
 
-def test_a_person_with_evidence_until_forgotten(api: Api, worker, provider):
+def test_a_person_with_evidence_until_forgotten(api: Api, panel, worker, provider):
     started(api, LIST + ANA)
     worker.run()
     found = api.get(f"/api/persons/{ANA_ID}").json
@@ -259,6 +259,11 @@ def test_a_person_with_evidence_until_forgotten(api: Api, worker, provider):
     assert erased.json["erased_as"].startswith("ERASED:")
     assert api.get(f"/api/persons/{ANA_ID}").status_code == 404
     assert api.get(f"/api/persons/{erased.json['erased_as']}/evidence").json["holds"]
+    assert {part["what"] for part in erased.json["removed"]} >= {"jobs", "attempts", "payments", "files"}
+    assert all(part["text"] for part in erased.json["stays"])
+    for path in (f"/persons/{erased.json['erased_as']}", f"/jobs/{found['jobs'][0]['job_id']}"):
+        assert panel.get(path).status_code == 200, path
+    assert api.get("/api/jobs", batch_id=found["jobs"][0]["batch_id"]).status_code == 200
 
 
 def test_payments_as_json_and_as_a_file(api: Api, worker, services):

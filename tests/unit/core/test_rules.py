@@ -1,6 +1,8 @@
 """May I? Each rule alone, and the next instant at which it would be yes."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -152,3 +154,16 @@ def test_what_waiting_can_heal_is_allowed_at_the_promised_instant(
     # A new day has new places; on the same day the counts stand.
     new_day = later.astimezone(job.zone).date() > instant.astimezone(job.zone).date()
     assert judge(job, book, some_facts() if new_day else facts, later).allowed
+
+
+@given(
+    st.datetimes(datetime(2026, 1, 1), datetime(2027, 1, 1)).map(lambda naive: naive.replace(tzinfo=UTC)),
+    st.integers(1, 10 * 24 * 60),
+    st.floats(0, 1, exclude_max=True),
+    st.sampled_from(["America/Santiago", "America/Argentina/Buenos_Aires", "Pacific/Easter"]),
+)
+def test_a_call_within_the_gap_is_on_a_date_that_is_looked_at(instant, gap, part, zone):
+    policy = replace(preset("house"), min_gap_minutes=gap)
+    before = instant - timedelta(minutes=gap) * part
+    today, day = (moment.astimezone(ZoneInfo(zone)).date() for moment in (instant, before))
+    assert (today - day).days < policy.looks_back_days

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import requests
@@ -204,3 +205,27 @@ def test_no_key_and_no_number_in_an_errors_text():
         client.create_phone_call(REQUEST)
     assert "+56911111111" not in str(raised.value) and "111" in str(raised.value)
     assert "secret" not in repr(client)
+
+
+@pytest.mark.parametrize(
+    ("wished", "sent"),
+    [
+        (timedelta(minutes=10), 600_000),
+        (timedelta(seconds=3), 60_000),  # the provider's least: our watchdog ends it before
+        (timedelta(hours=5), 7_200_000),
+    ],
+)
+def test_a_create_says_how_long_the_call_may_last_within_what_the_provider_takes(wished, sent):
+    override = {"agent": {"webhook_url": "https://ours.example/webhooks/retell"}}
+    request = replace(REQUEST, max_call_duration=wished, agent_override=override)
+    assert request.to_body()["agent_override"] == {
+        "agent": {
+            "webhook_url": "https://ours.example/webhooks/retell",
+            "max_call_duration_ms": sent,
+        }
+    }
+    assert override == {"agent": {"webhook_url": "https://ours.example/webhooks/retell"}}
+
+
+def test_without_a_wish_the_call_lasts_as_its_agent_says():
+    assert "agent_override" not in REQUEST.to_body()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from speechai.operation.calling import settling, webhooks
 from speechai.operation.calling.dialing import dial
 from speechai.operation.calling.placing import DialResult
+from speechai.operation.campaigns import accounts
 from tests.fakes import ENDS
 from tests.integration.operation.conftest import add_batch, job_id, job_of
 
@@ -63,3 +64,22 @@ def test_a_job_that_a_cap_holds_waits_for_the_instant_that_the_rule_names(servic
     worker.tick()
     worker.run()
     assert len(provider.rings) == 2
+
+
+@pytest.mark.parametrize("gap", [30, 48 * 60])
+def test_a_gap_holds_over_any_number_of_dates(services, worker, provider, gap):
+    patient = {"extends": "anytime", "min_gap_minutes": gap}
+    accounts.change(services, "default", {"policies": {"patient": patient}}, "ana", "en")
+    late = datetime(2026, 11, 24, 2, 50, tzinfo=UTC)  # 23:50 in Santiago
+    services.clock.set(late)
+    add_batch(services, policy="patient", person_ids=PERSON)
+    worker.run()
+    assert len(provider.rings) == 1
+    add_batch(services, batch_id="batch-2", policy="patient", person_ids=PERSON)
+    for minutes in (15, gap // 2 + 5, gap - 1):
+        services.clock.set(late + timedelta(minutes=minutes))
+        services.store.jobs.bring_forward(job_id("batch-2"), services.clock.now())
+        assert dial(services, job_id("batch-2")).result is DialResult.HELD
+    services.clock.set(late + timedelta(minutes=gap))
+    services.store.jobs.bring_forward(job_id("batch-2"), services.clock.now())
+    assert dial(services, job_id("batch-2")).result is DialResult.PLACED

@@ -401,3 +401,21 @@ def move_to(services, batch_id, account_id):
         services.store.db[collection].update_many(
             {"batch_id": batch_id}, {"$set": {"account_id": account_id}}
         )
+
+
+@pytest.mark.parametrize(
+    ("mine", "field", "said"),
+    [
+        ({"extends": "house", "holidays": "XX"}, "holidays", "no hay un calendario de feriados «XX»"),
+        ({"extends": "house", "holidays": "HolidayBase"}, "holidays", "como US"),
+        ({"extends": "anytime", "simulation_only": False}, "simulation_only", "anytime"),
+        ({"extends": "house", "windows": "siempre"}, "windows", "windows"),
+        ({"extends": "house", "label_es": "\ud800"}, "label_es", "label_es"),
+    ],
+)
+def test_an_own_policy_that_nobody_could_be_called_by_is_refused_by_its_field(services, mine, field, said):
+    with pytest.raises(RefusedOptionError) as refused:
+        accounts.change(services, "default", {"policies": {"mine": mine}}, "ana", "es")
+    assert refused.value.field == f"policies.mine.{field}"
+    assert said in refused.value.message
+    assert services.store.accounts.get("default").policies == {}

@@ -1,4 +1,4 @@
-"""One person over batches, accounts, names and lists: joins, isolation, evidence, forgetting."""
+"""One person over batches, accounts, names and lists: joins, isolation, evidence."""
 
 from __future__ import annotations
 
@@ -8,13 +8,12 @@ import pytest
 
 from speechai.catalog.use_cases import UseCaseId
 from speechai.operation import recovery
-from speechai.operation.campaigns import accounts, jobs
+from speechai.operation.campaigns import accounts
 from speechai.operation.campaigns.uploads import UploadOptions, upload
 from speechai.operation.records import evidence, persons
-from speechai.operation.records.persons import PersonNotFoundError, StillCalledError
 from speechai.store.attempt_documents import Wanted
 from tests.builders import MONDAY_NOON
-from tests.integration.operation.conftest import add_batch, job_of, phone
+from tests.integration.operation.conftest import add_batch, job_of
 
 RUT = "12345678-5"
 PERSON = "CL:RUT:123456785"
@@ -193,21 +192,3 @@ def test_two_sweeps_at_once_make_one_chain(services, called):
     evidence.link_all(services)
     assert db["evidence"].count_documents({}) == 3
     assert evidence.pack(services, called)["holds"]
-
-
-def test_who_is_erased_leaves_digests_and_no_name(services, called, worker):
-    with pytest.raises(StillCalledError):
-        persons.erase(services, called, "ana", "asked")
-    jobs.cancel(services, "job-1-000001")
-    pseudonym = persons.erase(services, called, "ana", "asked")
-    with pytest.raises(PersonNotFoundError):
-        persons.history(services, called)
-    left = evidence.pack(services, pseudonym)
-    assert (left["holds"], left["chains"][0]["erased"]) == (True, True)
-    everything = [
-        row
-        for name in ("call_jobs", "call_logs", "evidence", "persons")
-        for row in services.store.db[name].find()
-    ]
-    for secret in (phone(1), "Persona 1", "10000001", called):
-        assert secret not in str(everything)
