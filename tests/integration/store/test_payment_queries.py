@@ -60,6 +60,7 @@ def store(mongo_uri, database):
     ],
 )
 def test_no_scan_and_no_sort(store, ask, most):
+    store.do_not_call.about(["1"], ["everybody"])  # the secret of the pseudonyms is made at first use
     store.db["system.profile"].drop()
     store.db.command("profile", 2)
     try:

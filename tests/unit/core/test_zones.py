@@ -27,7 +27,7 @@ EXAMPLES = [
 
 
 def window(number, instant, **job):
-    verdict = judge(a_job(next_phone=number, **job), a_rulebook(), some_facts(), instant)
+    verdict = judge(a_job(**job), a_rulebook(), some_facts(number=number), instant)
     return next(rule for rule in verdict.rules if rule.rule == "window")
 
 

@@ -82,8 +82,7 @@ def called(services, worker, provider, tmp_path):
     add(services, write(tmp_path, (NAME, "", PHONE)))
     worker.run()
     evidence.link_all(services)
-    add(services, write(tmp_path, (NAME, RUT, f"{PHONE} / {OTHER}"), ("X", RUT, "12")), duplicates="allow")
-    services.store.db["call_jobs"].update_many({"status": "pending"}, {"$set": {"next_phone": OTHER}})
+    add(services, write(tmp_path, (NAME, RUT, f"{OTHER} / {PHONE}"), ("X", RUT, "12")), duplicates="allow")
     worker.run()
     pay(services)
     services.store.batches.add_rejections(
