@@ -146,7 +146,7 @@ class AttemptRepository:
 
     def by_call(self, call_id: str) -> Attempt | None:
         """The attempt whose call the provider calls so."""
-        document = self._attempts.find_one({"call_id": call_id})
+        document = self._attempts.find_one({"call_id": {"$eq": call_id, "$type": "string"}})
         return attempt_from(document) if document else None
 
     def of_job(self, job_id: str) -> list[Attempt]:
@@ -177,8 +177,8 @@ class AttemptRepository:
         return self._attempts.count_documents({"status": {"$in": _OPEN}, "ended_at": None})
 
     def in_state(self, state: AttemptState, limit: int = 500) -> list[Attempt]:
-        """Attempts in an open state, oldest first."""
-        found = self._attempts.find({"status": state.value}).sort("reserved_at", ASCENDING).limit(limit)
+        """Attempts in an open state, whose lease ends first first."""
+        found = self._attempts.find({"status": state.value}).sort("lease_until", ASCENDING).limit(limit)
         return [attempt_from(document) for document in found]
 
     def open_ids(self, attempt_ids: Iterable[str]) -> set[str]:
@@ -376,7 +376,7 @@ class AttemptRepository:
 
     def awaiting_details(self, instant: datetime, limit: int = 200) -> list[Attempt]:
         """Settled attempts whose missing cost or analysis should be asked for by now."""
-        found = self._attempts.find({"details_due": {"$lte": instant}})
+        found = self._attempts.find({"details_due": {"$type": "date", "$lte": instant}})
         return [attempt_from(row) for row in found.sort("details_due", ASCENDING).limit(limit)]
 
     def extend_lease(self, attempt_id: str, seconds: float) -> None:

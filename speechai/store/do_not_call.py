@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from pymongo import ASCENDING, DESCENDING, UpdateOne
+from pymongo import DESCENDING, UpdateOne
 
 from speechai.store.database import Db, Document
 
@@ -41,7 +41,7 @@ class DoNotCallRepository:
 
     def all_about(self, keys: Sequence[str]) -> list[Document]:
         """Every entry about these people and numbers, undone ones too, oldest first."""
-        return list(self._entries.find({"key": {"$in": list(keys)}}).sort("at", ASCENDING))
+        return sorted(self._entries.find({"key": {"$in": list(keys)}}), key=lambda entry: entry["at"])
 
     def undo(self, entry_id: str, by: str, why: str, instant: datetime) -> bool:
         """Take an entry out of force, on record. False where none is in force."""

@@ -15,11 +15,23 @@ def job_indexes() -> list[IndexModel]:
     return [
         # the pages of a batch's jobs, by state; whether any is left
         IndexModel([("batch_id", ASCENDING), ("status", ASCENDING), ("_id", ASCENDING)], name="pages"),
+        # … and of all batches together
+        IndexModel([("status", ASCENDING), ("_id", ASCENDING)], name="pages_of_all"),
         # dispatch: the next due job of a batch, among those that wait for nothing but their time
         IndexModel(
             [("batch_id", ASCENDING), ("next_attempt_at", ASCENDING), ("seq", ASCENDING)],
             name="due",
             partialFilterExpression={"status": JobState.PENDING.value, "waiting_for": None},
+        ),
+        # … and of those, who asked to be called at an hour
+        IndexModel(
+            [("batch_id", ASCENDING), ("next_attempt_at", ASCENDING), ("seq", ASCENDING)],
+            name="callbacks",
+            partialFilterExpression={
+                "status": JobState.PENDING.value,
+                "waiting_for": None,
+                "exact": True,
+            },
         ),
         # a wave's pick, among those who wait for one: carry-over first, then new people in the file's order
         IndexModel(
@@ -129,13 +141,15 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         logs: attempt_indexes(),
         "batches": [
             IndexModel([("account_id", ASCENDING), ("created_at", DESCENDING)], name="account"),
-            IndexModel([("status", ASCENDING)], name="status"),
+            IndexModel([("status", ASCENDING), ("served_at", ASCENDING), ("_id", ASCENDING)], name="turns"),
             IndexModel([("account_id", ASCENDING), ("file.sha256", ASCENDING)], name="file"),
         ],
         "waves": [
             IndexModel(
                 [("batch_id", ASCENDING), ("day", ASCENDING), ("slot", ASCENDING)], name="slot", unique=True
-            )
+            ),
+            # those that a crash interrupted
+            IndexModel([("status", ASCENDING)], name="open", partialFilterExpression={"status": "open"}),
         ],
         "stops": [
             IndexModel(

@@ -25,6 +25,7 @@ from speechai.store.database import (
 from speechai.store.job_documents import debt_fields, job_from
 
 ACTIVE = [state.value for state in JobState if not state.is_final]
+_BY_ACCOUNT = {"$eq": "account", "$type": "string"}  # the index's own condition: else it is not used
 _NOT_RELEASED = {  # no other dispatcher handed it out within the lease
     "$or": [{"released_until": None}, {"$expr": {"$lt": ["$released_until", "$$NOW"]}}]
 }
@@ -72,9 +73,10 @@ class JobRepository:
         """Which of these people have an active job in the account: person id → job id (the newest)."""
         found = self._jobs.find(
             {"account_id": account_id, "person_id": {"$in": list(person_ids)}, "status": {"$in": ACTIVE}},
-            {"person_id": 1},
-        ).sort("created_at", ASCENDING)
-        return {row["person_id"]: row["_id"] for row in found}
+            {"person_id": 1, "created_at": 1},
+        )
+        oldest_first = sorted(found, key=lambda row: row["created_at"])
+        return {row["person_id"]: row["_id"] for row in oldest_first}
 
     def active(self, batch_id: str) -> Iterator[Job]:
         """Every job of the batch that is not final, one at a time."""
@@ -268,7 +270,7 @@ class JobRepository:
         return self._jobs.update_many(
             {
                 "account_id": account_id,
-                "suspended_by": "account",
+                "suspended_by": _BY_ACCOUNT,
                 "status": JobState.SUSPENDED.value,
             },
             {
@@ -279,7 +281,8 @@ class JobRepository:
 
     def accounts_suspended(self) -> list[str]:
         """Accounts some of whose jobs their money holds."""
-        return list(self._jobs.distinct("account_id", {"suspended_by": "account"}))
+        held = {"suspended_by": _BY_ACCOUNT, "status": JobState.SUSPENDED.value}
+        return list(self._jobs.distinct("account_id", held))
 
     def resume_suspended(self, instant: datetime) -> int:
         """suspended → pending for every job whose time has come; those that money holds wait for money."""

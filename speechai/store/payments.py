@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime
 
-from pymongo import ASCENDING, UpdateOne
+from pymongo import UpdateOne
 
 from speechai.core.promises import PromiseState
 from speechai.core.states import JobReason, JobState
@@ -34,7 +34,7 @@ class PaymentRepository:
         """What these people paid to the account's creditor, by person, oldest first."""
         found: dict[str, list[Document]] = {}
         wanted = {"account_id": account_id, "person_id": {"$in": list(person_ids)}}
-        for row in self._payments.find(wanted).sort("paid_on", ASCENDING):
+        for row in sorted(self._payments.find(wanted), key=lambda row: row["paid_on"]):
             found.setdefault(row["person_id"], []).append(row)
         return found
 
