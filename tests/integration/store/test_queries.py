@@ -40,19 +40,10 @@ from speechai.store.funds import Entry
 from tests.builders import MONDAY_NOON, a_debt, an_attempt
 from tests.fakes import Worker
 from tests.integration.operation.conftest import add_batch, job_id, make, phone, provider, services
+from tests.integration.store.profiling import profiled, slow
 
 __all__ = ["make", "provider", "services"]
 
-# Collections that stay small by their nature: scanning one is as good as any index.
-BOUNDED = {
-    "accounts": "who pays: tens, not thousands",
-    "pacing": "one document per provider",
-    "stops": "one document per use of the kill switch",
-    "breakers": "one document per account at most",
-    "registries": "one document per public register",
-    "users": "who may log in",
-    "api_keys": "keys of the API",
-}
 PEOPLE = 60  # of each batch
 TODAY = date(2026, 11, 23)
 DAY_AGO = MONDAY_NOON - timedelta(days=1)
@@ -224,37 +215,6 @@ def filled(services: Services) -> Services:
     )
     store.funds.post("default", Entry("t", EntryKind.TOP_UP, Decimal(5), "test", DAY_AGO))
     return services
-
-
-@contextlib.contextmanager
-def profiled(store: Store) -> Iterator[list[dict[str, Any]]]:
-    """What the server did meanwhile."""
-    found: list[dict[str, Any]] = []
-    store.db.command("profile", 0)
-    store.db.drop_collection("system.profile")
-    store.db.create_collection("system.profile", capped=True, size=64_000_000)
-    store.db.command("profile", 2)
-    try:
-        yield found
-    finally:
-        store.db.command("profile", 0)
-        found += store.db["system.profile"].find({"ns": {"$ne": f"{store.db.name}.system.profile"}})
-        store.db.drop_collection("system.profile")
-
-
-def slow(entries: list[dict[str, Any]]) -> list[str]:
-    """Each query that read a whole collection, or sorted what it had read."""
-    found = {}
-    for entry in entries:
-        collection = str(entry.get("ns", "")).partition(".")[2]
-        if collection in BOUNDED or entry.get("command", {}).get("createIndexes"):
-            continue
-        if "COLLSCAN" in entry.get("planSummary", "") or entry.get("hasSortStage"):
-            command = {name: entry["command"].get(name) for name in ("filter", "q", "query", "pipeline", "sort")}
-            asked = {name: value for name, value in command.items() if value}
-            how = entry.get("planSummary", "") + (" SORT" if entry.get("hasSortStage") else "")
-            found[f"{collection}: {how} {asked}"] = None
-    return list(found)
 
 
 def methods(store: Store) -> Iterator[tuple[str, Callable[..., Any]]]:
