@@ -17,6 +17,7 @@ from speechai.operation.calling.placing import give_back, note_unknown
 from speechai.operation.calling.reconciling import reconcile
 from speechai.operation.calling.settling import Told, complete_batch_if_over, conclude, end_call, observe
 from speechai.operation.calling.waves import finish_wave, open_waves
+from speechai.operation.campaigns.counting import count_moves
 from speechai.operation.records.charging import heal, resume_all
 from speechai.operation.records.evidence import link_all
 from speechai.operation.records.persons import join_again
@@ -48,6 +49,7 @@ def sweep(services: Services) -> dict[str, int]:
         "batches": _finished_batches,
         "dispatched": dispatch,
         "evidence": link_all,
+        "sums": count_moves,
         "uploads": lambda services: services.store.uploads.purge(services.clock.now() - UNCONFIRMED_UPLOADS),
     }
     found: dict[str, int] = {}

@@ -22,6 +22,7 @@ from speechai.store.payments import PaymentRepository
 from speechai.store.persons import PersonRepository
 from speechai.store.standing import StandingRepository
 from speechai.store.stops import StopRepository
+from speechai.store.tallies import TallyRepository
 from speechai.store.uploads import UploadRepository
 
 StoreError = PyMongoError
@@ -35,6 +36,7 @@ class Store:
     db: Db
     jobs: JobRepository
     job_reports: JobReportRepository
+    tallies: TallyRepository
     groups: GroupRepository
     attempts: AttemptRepository
     batches: BatchRepository
@@ -70,6 +72,7 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         db=db,
         jobs=JobRepository(db, jobs),
         job_reports=JobReportRepository(db, jobs),
+        tallies=TallyRepository(db, jobs, logs),
         groups=GroupRepository(db, jobs),
         attempts=AttemptRepository(db, logs),
         batches=BatchRepository(db),

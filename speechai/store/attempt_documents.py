@@ -13,6 +13,7 @@ from speechai.core.model import Attempt, Taken
 from speechai.core.outcomes import CONVERSATIONS, Outcome
 from speechai.core.states import AttemptState
 from speechai.store.database import SCHEMA_VERSION, Document, day_of, decimal_of, money
+from speechai.store.tallies import MARK
 
 
 class NoPlaceLeftError(Exception):
@@ -137,6 +138,7 @@ def reserved_document(wanted: Reservation, person_place: int, number_place: int)
         "use_case": wanted.use_case,
         "owed": wanted.owed,
         "is_metered": wanted.is_metered,
+        **MARK,
         "unlinked": True,  # no link in the chain of evidence yet
         "worker_id": wanted.worker,
         "reserved_at": wanted.instant,

@@ -23,6 +23,7 @@ class BatchRepository:
     def __init__(self, db: Db) -> None:
         self._batches = db["batches"]
         self._rejections = db["rejections"]
+        self._tallies = db["tallies"]
 
     def insert(self, document: Document) -> None:
         """Add a new batch (made by `batch_document`)."""
@@ -31,6 +32,7 @@ class BatchRepository:
     def delete(self, batch_id: str) -> None:
         """Remove a batch whose upload failed half-way."""
         self._batches.delete_one({"_id": batch_id})
+        self._tallies.delete_one({"_id": batch_id})
         self._rejections.delete_many({"batch_id": batch_id})
 
     def get(self, batch_id: str) -> Batch | None:
@@ -46,6 +48,10 @@ class BatchRepository:
         """Up to `limit` batches, newest first, older than the cursor."""
         wanted = {"_id": {"$lt": before}} if before else {}
         return list(self._batches.find(wanted).sort("_id", DESCENDING).limit(limit))
+
+    def ids(self) -> list[str]:
+        """Every batch, oldest first."""
+        return [row["_id"] for row in self._batches.find({}, {"_id": 1}).sort("_id", ASCENDING)]
 
     def running(self) -> list[Batch]:
         """Every running batch, the one that was served longest ago first."""

@@ -76,6 +76,15 @@ def in_transaction(collection: Collection[Document], work: Callable[[Session], T
         )
 
 
+def in_one_view(collection: Collection[Document], read: Callable[[Session], T]) -> T:
+    """Read several times from one newest view of the data."""
+    with collection.database.client.start_session() as session:
+        # Committing what wrote nothing need not wait for a majority.
+        return session.with_transaction(
+            read, read_concern=ReadConcern("local"), write_concern=WriteConcern(w=1)
+        )
+
+
 def money(amount: Decimal) -> Decimal128:
     """An exact decimal as MongoDB keeps it."""
     return Decimal128(amount)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 
 from pymongo import ASCENDING
@@ -39,6 +40,12 @@ class GroupRepository:
     def _people(self, batch_id: str, day: date, session: Session | None = None) -> int:
         found = self._days.find_one({"_id": _key(batch_id, day)}, session=session)
         return int(found["people"]) if found else 0
+
+    def sizes(self, days: Mapping[str, date]) -> dict[str, int]:
+        """The same for many batches, each on its own date."""
+        keys = {_key(batch_id, day): batch_id for batch_id, day in days.items()}
+        people = {keys[row["_id"]]: row["people"] for row in self._days.find({"_id": {"$in": list(keys)}})}
+        return {batch_id: people.get(batch_id, 0) for batch_id in days}
 
     # -- people ---------------------------------------------------------------------------------
 

@@ -6,7 +6,13 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from speechai.core.states import OPEN_ATTEMPTS, JobState, WaitReason
 from speechai.store.database import LONG_AGO, Db
+from speechai.store.tallies import UNCOUNTED
 
+_MARKED = IndexModel(
+    [(UNCOUNTED, ASCENDING), ("batch_id", ASCENDING)],
+    name=UNCOUNTED,
+    partialFilterExpression={UNCOUNTED: True},
+)
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
 
 
@@ -80,6 +86,8 @@ def job_indexes() -> list[IndexModel]:
             name="handed_out",
             partialFilterExpression={"released_until": {"$type": "date"}},
         ),
+        # what its batch's counters do not hold yet: the moves since the last sweep
+        _MARKED,
     ]
 
 
@@ -131,6 +139,7 @@ def attempt_indexes() -> list[IndexModel]:
             name="open",
             partialFilterExpression={"status": {"$in": _OPEN}},
         ),
+        _MARKED,
     ]
 
 

@@ -1,4 +1,4 @@
-"""Jobs as people and programs look at them: pages, counts and sums of a batch."""
+"""Jobs as people and programs look at them: pages, and a batch whole."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 from pymongo import ASCENDING
 
-from speechai.core.promises import PromiseState
 from speechai.core.states import JobState
-from speechai.core.variables import plain_amount
 from speechai.store.database import Db, Document
 
 # Every state by name: five stretches of one index, merged, instead of a sort.
@@ -33,44 +31,6 @@ class JobReportRepository:
         if after:
             wanted["_id"] = {"$gt": after}
         return list(self._jobs.find(wanted).sort("_id", ASCENDING).limit(limit))
-
-    def counts(self, batch_id: str) -> dict[JobState, int]:
-        """How many jobs of the batch are in each state."""
-        found = dict.fromkeys(JobState, 0)
-        pipeline: list[Document] = [
-            {"$match": {"batch_id": batch_id}},
-            {"$group": {"_id": "$status", "n": {"$sum": 1}}},
-        ]
-        for row in self._jobs.aggregate(pipeline):
-            found[JobState(row["_id"])] = row["n"]
-        return found
-
-    def reasons(self, batch_id: str) -> dict[str, int]:
-        """How many final or suspended jobs of the batch have each reason."""
-        pipeline = [
-            {"$match": {"batch_id": batch_id, "reason": {"$ne": None}}},
-            {"$group": {"_id": "$reason", "n": {"$sum": 1}}},
-        ]
-        return {row["_id"]: row["n"] for row in self._jobs.aggregate(pipeline)}
-
-    def promised(self, batch_id: str) -> Document:
-        """How many people of the batch promised to pay, and how much per currency (in its own unit)."""
-        believed = [state.value for state in PromiseState if state is not PromiseState.FLAGGED]
-        pipeline: list[Document] = [
-            {"$match": {"batch_id": batch_id, "promise.status": {"$in": believed}}},
-            {
-                "$group": {
-                    "_id": "$promise.currency",
-                    "people": {"$sum": 1},
-                    "amount_minor": {"$sum": "$promise.amount_minor"},
-                }
-            },
-        ]
-        rows = list(self._jobs.aggregate(pipeline))
-        return {
-            "promises": sum(row["people"] for row in rows),
-            "amounts": {row["_id"]: plain_amount(row["amount_minor"], row["_id"]) for row in rows},
-        }
 
     def export(self, batch_id: str) -> Iterator[Document]:
         """Every job of a batch, in order, one at a time."""

@@ -23,6 +23,7 @@ from speechai.store.database import (
     sealed_later,
 )
 from speechai.store.job_documents import debt_fields, job_from
+from speechai.store.tallies import MARK
 
 ACTIVE = [state.value for state in JobState if not state.is_final]
 _BY_ACCOUNT = {"$eq": "account", "$type": "string"}  # the index's own condition: else it is not used
@@ -46,13 +47,9 @@ class JobRepository:
     # -- making ---------------------------------------------------------------------------------
 
     def insert_many(self, documents: Sequence[Document]) -> None:
-        """Add new jobs (made by `job_document`)."""
+        """Add new jobs (made by `job_document`); `tallies.insert_jobs` counts them with the same write."""
         if documents:
             self._jobs.insert_many(documents, ordered=False)
-
-    def delete_batch(self, batch_id: str) -> int:
-        """Remove the jobs of an upload that failed half-way. Returns how many."""
-        return self._jobs.delete_many({"batch_id": batch_id, "attempts": 0}).deleted_count
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -238,6 +235,7 @@ class JobRepository:
                     "updated_at": instant,
                     "waiting_for": None,
                     "next_attempt_at": None,
+                    **MARK,
                 }
             },
         ).modified_count
@@ -260,6 +258,7 @@ class JobRepository:
                     "reason": reason.value,
                     "suspended_by": "account",
                     "released_until": None,
+                    **MARK,
                 },
                 "$currentDate": {"updated_at": True},
             },
@@ -274,7 +273,7 @@ class JobRepository:
                 "status": JobState.SUSPENDED.value,
             },
             {
-                "$set": {"status": JobState.PENDING.value, "reason": None, "suspended_by": None},
+                "$set": {"status": JobState.PENDING.value, "reason": None, "suspended_by": None, **MARK},
                 "$currentDate": {"updated_at": True},
             },
         ).modified_count
@@ -292,7 +291,7 @@ class JobRepository:
                 "next_attempt_at": {"$lte": instant},
                 "suspended_by": None,
             },
-            {"$set": {"status": JobState.PENDING.value, "reason": None, "updated_at": instant}},
+            {"$set": {"status": JobState.PENDING.value, "reason": None, "updated_at": instant, **MARK}},
         ).modified_count
 
     def reopen(self, job_id: str, by: str, why: str, instant: datetime) -> bool:
@@ -314,6 +313,7 @@ class JobRepository:
                         "exact": True,
                         "updated_at": instant,
                         "finished_at": None,
+                        **MARK,
                     },
                     "$push": {"reopened": {"at": instant, "by": by, "why": why}},
                 },
@@ -386,7 +386,7 @@ class JobRepository:
     def amend_result(self, job_id: str, result: Document) -> None:
         """Add what the provider told later (analysis, cost) to the last result; moves nothing."""
         if result:
-            self._jobs.update_one({"_id": job_id}, {"$set": result})
+            self._jobs.update_one({"_id": job_id}, {"$set": {**result, **MARK}})
 
     def _move(
         self,
@@ -411,7 +411,7 @@ class JobRepository:
         fields: Document = {
             name: value if _is_expression(value) else {"$literal": value} for name, value in changes.items()
         }
-        fields |= {"status": target.value, "updated_at": "$$NOW", "suspended_by": None}
+        fields |= {"status": target.value, "updated_at": "$$NOW", "suspended_by": None, **MARK}
         if strike:
             known = {"$ifNull": ["$struck_phones", []]}
             fields["struck_phones"] = {"$setUnion": [known, [{"$literal": strike}]]}

@@ -10,6 +10,7 @@ from pymongo import ASCENDING, DESCENDING, ReturnDocument
 from pymongo.errors import DuplicateKeyError
 
 from speechai.store.database import Db, Document
+from speechai.store.tallies import MARK
 
 _PERSONAL_OF_JOB = (
     "rut",
@@ -125,7 +126,7 @@ class PersonRepository:
 
         Every step may be repeated, so a crash half-way is finished by doing it again.
         """
-        gone = {"erased_at": instant, "person_id": pseudonym}
+        gone = {"erased_at": instant, "person_id": pseudonym, **MARK}
         self._persons.update_one(
             {"_id": pseudonym},
             {"$set": {"erased_at": instant, "erased_by": by, "erased_because": why}},

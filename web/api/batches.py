@@ -25,7 +25,7 @@ def list_batches() -> dict[str, Any]:
     limit, made = limit_of_query(50, 200), services()
     found = made.store.batches.page(limit=limit + 1, before=cursor_of_query())
     shown, cursor = page_of(found, limit, "_id")
-    return {"items": [batches.describe(made, document) for document in shown], "next_cursor": cursor}
+    return {"items": batches.describe(made, shown), "next_cursor": cursor}
 
 
 @blueprint.get("/batches/<batch_id>")

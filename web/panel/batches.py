@@ -42,7 +42,7 @@ def batches() -> str:
     made = services()
     before = request.args.get("before") or None
     found = made.store.batches.page(limit=PAGE + 1, before=before)
-    shown = [operation.describe(made, document) for document in found[:PAGE]]
+    shown = operation.describe(made, found[:PAGE])
     older = shown[-1]["batch_id"] if len(found) > PAGE else None
     return render_template(
         "panel/batches.html", batches=shown, older=older, before=before, zone=made.settings.zone
@@ -173,14 +173,13 @@ def _view(batch_id: str) -> dict[str, Any]:
     if standing is None:
         raise _no_batch()
     batch = standing.batch
-    promised = made.store.job_reports.promised(batch_id)
     status, after = _status_of_query(), request.args.get("after") or None
     people = made.store.job_reports.page(batch_id=batch_id, status=status, limit=PEOPLE + 1, after=after)
     return {
         "batch": found,
         "counts": found["counts"],
         "states": [state.value for state in JobState],
-        "numbers": _numbers(found, promised),
+        "numbers": _numbers(found),
         "zone": batch.zone,
         "closed": _closed(standing),
         "legal": [sentence(laxity, current()) for laxity in found.get("legal_warnings", ())],
@@ -200,13 +199,13 @@ def _status_of_query() -> JobState | None:
     return JobState(value) if value in set(JobState) else None
 
 
-def _numbers(found: dict[str, Any], promised: dict[str, Any]) -> dict[str, str]:
+def _numbers(found: dict[str, Any]) -> dict[str, str]:
     """Every number of the page that changes, as it is written there."""
     language = current()
     counts = found["counts"]
     final = sum(counts[state.value] for state in JobState if state.is_final)
     amounts = " + ".join(
-        show.money(amount, currency, language) for currency, amount in sorted(promised["amounts"].items())
+        show.money(amount, currency, language) for currency, amount in sorted(found["promised"].items())
     )
     return {
         **{f"count.{state}": show.number(count, language) for state, count in counts.items()},
@@ -220,7 +219,7 @@ def _numbers(found: dict[str, Any], promised: dict[str, Any]) -> dict[str, str]:
         "rings": show.number(found["rings"], language),
         "talked": show.duration(found["talk_seconds"]),
         "cost": show.usd(found["cost_cents"], language),
-        "promises": show.number(promised["promises"], language),
+        "promises": show.number(found["promises"], language),
         "promised": amounts,
         "contacts_today": f"{found['contacts_today']} / {found['daily_contacts']}",
     }

@@ -105,12 +105,12 @@ def of_batch(services: Services, batch_id: str) -> dict[str, Any]:
         callable_now += not reasons
         for rule in reasons:
             held.setdefault(rule.rule, _Held()).add(rule, is_first=rule is reasons[0])
-    counts = services.store.job_reports.counts(batch_id)
+    sums = services.store.tallies.read(batch_id)
     return {
         "batch_id": batch_id,
         "at": instant,
-        "jobs": sum(counts.values()),
-        "final": sum(counts[state] for state in JobState if state.is_final),
+        "jobs": sums.total,
+        "final": sums.final,
         "in_progress": calling,
         "callable": callable_now,
         "rules": [

@@ -47,6 +47,7 @@ __all__ = ["make", "provider", "services"]
 PEOPLE = 60  # of each batch
 TODAY = date(2026, 11, 23)
 DAY_AGO = MONDAY_NOON - timedelta(days=1)
+NEW_JOB = {"batch_id": "batch-9", "status": "pending", "attempts": 0}
 ACCOUNT = Account("default", "Casa Ejemplo", Plan.CREDIT, "America/Santiago", None, ())
 
 ARGUMENTS: dict[str, Any] = {
@@ -150,7 +151,9 @@ OWN: dict[str, dict[str, Any]] = {
     "funds.post": {"entry": Entry("top-up:1", EntryKind.TOP_UP, Decimal(5), "test", MONDAY_NOON)},
     "jobs.apply": {"result": {}},
     "jobs.finish": {"state": JobState.FAILED},
-    "jobs.insert_many": {"documents": [{"_id": "job-9", "batch_id": "batch-9", "status": "pending"}]},
+    "jobs.insert_many": {"documents": [{"_id": "job-9", "uncounted": True, **NEW_JOB}]},
+    "tallies.insert_jobs": {"documents": [{"_id": "job-8", **NEW_JOB}]},
+    "groups.sizes": {"days": {"batch-1": TODAY, "batch-2": TODAY}},
     "jobs.set_waiting": {"before": WaitReason.DRAFT, "after": WaitReason.WAVE},
     "pacing.set_limit": {"limit": 20},
     "payments.add": {"payments": [{"_id": "payment-9", "account_id": "default", "person_id": "CL:RUT:1"}]},
