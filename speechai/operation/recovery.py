@@ -18,6 +18,7 @@ from speechai.operation.calling.reconciling import reconcile
 from speechai.operation.calling.settling import Told, complete_batch_if_over, conclude, end_call, observe
 from speechai.operation.calling.waves import finish_wave, open_waves
 from speechai.operation.campaigns.counting import count_moves
+from speechai.operation.campaigns.waterfall import judge_on
 from speechai.operation.records.charging import heal, resume_all
 from speechai.operation.records.evidence import link_all
 from speechai.operation.records.persons import join_again
@@ -50,6 +51,7 @@ def sweep(services: Services) -> dict[str, int]:
         "dispatched": dispatch,
         "evidence": link_all,
         "sums": count_moves,
+        "waterfalls": judge_on,
         "uploads": lambda services: services.store.uploads.purge(services.clock.now() - UNCONFIRMED_UPLOADS),
     }
     found: dict[str, int] = {}

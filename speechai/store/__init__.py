@@ -24,6 +24,7 @@ from speechai.store.standing import StandingRepository
 from speechai.store.stops import StopRepository
 from speechai.store.tallies import TallyRepository
 from speechai.store.uploads import UploadRepository
+from speechai.store.waterfalls import WaterfallRepository
 
 StoreError = PyMongoError
 """What every repository raises when the database does not do as it is told."""
@@ -54,6 +55,7 @@ class Store:
     users: UserRepository
     api_keys: ApiKeyRepository
     uploads: UploadRepository
+    waterfalls: WaterfallRepository
     jobs_name: str
     logs_name: str
 
@@ -90,6 +92,7 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         users=UserRepository(db),
         api_keys=ApiKeyRepository(db),
         uploads=UploadRepository(db),
+        waterfalls=WaterfallRepository(db),
         jobs_name=jobs,
         logs_name=logs,
     )

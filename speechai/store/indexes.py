@@ -184,6 +184,7 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         "ledger": [
             IndexModel([("account_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="account")
         ],
+        "waterfalls": [IndexModel([("asked_at", ASCENDING)], name="asked")],
         "rejections": [IndexModel([("batch_id", ASCENDING), ("row", ASCENDING)], name="batch")],
         "users": [IndexModel([("email", ASCENDING)], name="email", unique=True)],
         # files between preview and confirmation; the sweep forgets them (a TTL would leave their chunks)

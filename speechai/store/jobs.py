@@ -75,10 +75,10 @@ class JobRepository:
         oldest_first = sorted(found, key=lambda row: row["created_at"])
         return {row["person_id"]: row["_id"] for row in oldest_first}
 
-    def active(self, batch_id: str) -> Iterator[Job]:
-        """Every job of the batch that is not final, one at a time."""
-        found = self._jobs.find({"batch_id": batch_id, "status": {"$in": ACTIVE}})
-        for document in found.sort("_id", ASCENDING):
+    def active(self, batch_id: str, *, after: str | None = None, limit: int = 0) -> Iterator[Job]:
+        """The jobs of the batch that are not final, one at a time: `limit` of them (0: all) after one."""
+        wanted = {"batch_id": batch_id, "status": {"$in": ACTIVE}, "_id": {"$gt": after or ""}}
+        for document in self._jobs.find(wanted).sort("_id", ASCENDING).limit(limit):
             yield job_from(document)
 
     # -- dispatch -------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from speechai.operation.campaigns import batches, eligibility
+from speechai.operation.campaigns import batches, waterfall
 from speechai.operation.campaigns.batches import BatchNotFoundError, MoveRefusedError
 from speechai.operation.campaigns.configuring import NotEditableError, RefusedOptionError, edit
 from speechai.results import reports
@@ -98,7 +98,7 @@ def edit_batch(batch_id: str) -> dict[str, Any]:
 @blueprint.get("/batches/<batch_id>/eligibility")
 def batch_eligibility(batch_id: str) -> dict[str, Any]:
     """The waterfall: how many jobs are held by which rule, and until when."""
-    return _found(lambda: eligibility.of_batch(services(), batch_id))
+    return _found(lambda: waterfall.of_batch(services(), batch_id))
 
 
 @blueprint.get("/reports/batches/<batch_id>")

@@ -25,7 +25,7 @@ from speechai.core.outcomes import Outcome
 from speechai.core.promises import PromiseState
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason
 from speechai.operation import recovery
-from speechai.operation.campaigns import batches, eligibility
+from speechai.operation.campaigns import batches, waterfall
 from speechai.operation.services import Services
 from speechai.results import reports
 from speechai.store import Store
@@ -113,6 +113,7 @@ ARGUMENTS: dict[str, Any] = {
     "registry": "no-molestar",
     "result": {"note": "later"},
     "rang": True,
+    "revision": 0,
     "rows": [{"row": 1, "error": "no"}],
     "rules": ["window"],
     "scopes": ["everybody"],
@@ -267,7 +268,7 @@ def test_no_operation_scans_or_sorts(filled):
         recovery.sweep(filled)
         filled.nudges.tick()
         batches.view(filled, "batch-2")
-        eligibility.of_batch(filled, "batch-3")
+        waterfall.of_batch(filled, "batch-3")
         reports.batch_report(filled, "batch-2")
         batches.pause(filled, "batch-3")
         batches.resume(filled, "batch-3")
