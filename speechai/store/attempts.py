@@ -193,8 +193,8 @@ class AttemptRepository:
         yield from self._attempts.find({"batch_id": batch_id}).sort("reserved_at", ASCENDING)
 
     def latest(self, batch_id: str, limit: int) -> list[Document]:
-        """The batch's last attempts, newest first."""
-        found = self._attempts.find({"batch_id": batch_id}, {"call.transcript_object": 0})
+        """The batch's last attempts, newest first, without the provider's answers."""
+        found = self._attempts.find({"batch_id": batch_id}, {"call": 0, "verdict": 0})
         return list(found.sort("reserved_at", DESCENDING).limit(limit))
 
     # -- moves ----------------------------------------------------------------------------------

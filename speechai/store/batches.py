@@ -26,7 +26,9 @@ class BatchRepository:
         self._tallies = db["tallies"]
 
     def insert(self, document: Document) -> None:
-        """Add a new batch (made by `batch_document`)."""
+        """Add a new batch (made by `batch_document`); its counters begin at nothing."""
+        nothing = {"$setOnInsert": {"jobs:pending": 0}}
+        self._tallies.update_one({"_id": document["_id"]}, nothing, upsert=True)
         self._batches.insert_one(document)
 
     def delete(self, batch_id: str) -> None:
