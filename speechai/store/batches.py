@@ -15,6 +15,7 @@ from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import Batch
 from speechai.core.states import BATCH_MOVES, BatchState
 from speechai.store.database import SCHEMA_VERSION, Db, Document, sealed_later
+from speechai.store.tallies import counters_document
 
 
 class BatchRepository:
@@ -27,14 +28,14 @@ class BatchRepository:
 
     def insert(self, document: Document) -> None:
         """Add a new batch (made by `batch_document`); its counters begin at nothing."""
-        nothing = {"$setOnInsert": {"jobs:pending": 0}}
+        nothing = {"$setOnInsert": counters_document(document["_id"], {})}
         self._tallies.update_one({"_id": document["_id"]}, nothing, upsert=True)
         self._batches.insert_one(document)
 
     def delete(self, batch_id: str) -> None:
         """Remove a batch whose upload failed half-way."""
         self._batches.delete_one({"_id": batch_id})
-        self._tallies.delete_one({"_id": batch_id})
+        self._tallies.delete_many({"batch_id": batch_id})
         self._rejections.delete_many({"batch_id": batch_id})
 
     def get(self, batch_id: str) -> Batch | None:

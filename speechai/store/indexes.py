@@ -6,7 +6,7 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from speechai.core.states import OPEN_ATTEMPTS, JobState, WaitReason
 from speechai.store.database import LONG_AGO, Db
-from speechai.store.tallies import UNCOUNTED
+from speechai.store.tallies import PIECE, UNCOUNTED
 
 _MARKED = IndexModel(
     [(UNCOUNTED, ASCENDING), ("batch_id", ASCENDING)],
@@ -183,6 +183,10 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         ],
         "ledger": [
             IndexModel([("account_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="account")
+        ],
+        "tallies": [
+            IndexModel([("batch_id", ASCENDING)], name="batch"),
+            IndexModel([(PIECE, ASCENDING), ("batch_id", ASCENDING)], name="pieces", sparse=True),
         ],
         "waterfalls": [IndexModel([("asked_at", ASCENDING)], name="asked")],
         "rejections": [IndexModel([("batch_id", ASCENDING), ("row", ASCENDING)], name="batch")],

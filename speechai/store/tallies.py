@@ -7,6 +7,7 @@ to date in one transaction; `read` adds what is not folded in yet. So always
     counters of a batch = Σ `counted` of its documents,
 
 whatever is killed, and the sums are the counters and, of the few uncounted, what they add now less `counted`.
+(An upload that is written in pieces keeps counters of each piece, until a fold adds them to the batch's.)
 """
 
 from __future__ import annotations
@@ -38,6 +39,10 @@ UNCOUNTED = "uncounted"
 """The index of the marked documents, and the mark itself."""
 MARK = {UNCOUNTED: True}
 """For every write that may change what a document adds to its batch."""
+
+
+PIECE = "piece"
+"""What marks the counters of a piece of an upload."""
 
 
 class _NoCountersError(Exception):
@@ -145,8 +150,15 @@ class TallyRepository:
         """The same for many batches, in three reads."""
 
         def all_of(session: Session) -> tuple[dict[str, Tally], list[_Uncounted]]:
-            stored = self._tallies.find({"_id": {"$in": list(batch_ids)}}, session=session)
-            counters = {row.pop("_id"): _read(row) for row in stored}
+            counters: dict[str, Tally] = {}
+            pieces: list[tuple[str, Tally]] = []
+            for row in self._tallies.find({"batch_id": {"$in": list(batch_ids)}}, session=session):
+                if row.get(PIECE):
+                    pieces.append((row["batch_id"], _read(row["sums"])))
+                else:
+                    counters[row["batch_id"]] = _read(row["sums"])
+            for batch_id, sums in pieces:
+                add(counters.get(batch_id, {}), sums)
             rest = [alike for source in self._sources for alike in source.uncounted(batch_ids, session)]
             return counters, rest
 
@@ -162,17 +174,18 @@ class TallyRepository:
 
     def uncounted_batches(self) -> list[str]:
         """Batches in which something is not folded in yet."""
-        found = (source.documents.distinct("batch_id", MARK) for source in self._sources)
+        found = [source.documents.distinct("batch_id", MARK) for source in self._sources]
+        found.append(self._tallies.distinct("batch_id", {PIECE: True}))
         return sorted({batch_id for batches in found for batch_id in batches})
 
     # -- counting -------------------------------------------------------------------------------
 
     def fold(self, batch_id: str, limit: int = AT_ONCE) -> int:
-        """Count up to `limit` marked jobs and as many attempts of the batch. Returns how many it were."""
+        """Count up to `limit` marked jobs and as many attempts of the batch. Returns how many were folded."""
 
         def piece(session: Session) -> int:
             total: Tally = {}
-            documents = 0
+            documents = self._take_pieces(batch_id, total, session)
             for source in self._sources:
                 found = source.uncounted([batch_id], session, limit=limit)
                 source.count(found, session)
@@ -199,7 +212,8 @@ class TallyRepository:
             for source in self._sources:
                 for row in source.documents.aggregate(_counted_of(batch_id), session=session):
                     add(total, _read({row["_id"]: row["amount"]}))
-            self._tallies.replace_one({"_id": batch_id}, _stored(total), upsert=True, session=session)
+            self._tallies.delete_many({"batch_id": batch_id}, session=session)
+            self._tallies.insert_one(counters_document(batch_id, total), session=session)
 
         in_transaction(self._tallies, sum_up)
         while self.fold(batch_id):
@@ -217,13 +231,15 @@ class TallyRepository:
             tally = tally_of_job(document)
             document["counted"] = _stored(tally)
             add(total, tally)
-        batch_id = documents[0]["batch_id"]
+        # Counters of their own: those who insert at once would wait for each other at the batch's.
+        piece = counters_document(documents[0]["batch_id"], total)
+        piece |= {"_id": f"{piece['batch_id']}|{documents[0]['_id']}", PIECE: True}
 
         def counted(session: Session) -> None:
             self._jobs.documents.insert_many(documents, ordered=False, session=session)
-            self._add(batch_id, total, session)
+            self._tallies.insert_one(piece, session=session)
 
-        self._with_counters(batch_id, counted)
+        in_transaction(self._tallies, counted)
 
     def delete_jobs(self, batch_id: str) -> int:
         """Remove the jobs of an upload that failed half-way, whom nobody called. Returns how many."""
@@ -247,8 +263,19 @@ class TallyRepository:
             deleted += gone
         return deleted
 
+    def _take_pieces(self, batch_id: str, total: Tally, session: Session) -> int:
+        """Take the counters of pieces of an upload out, into a total. Returns how many they were."""
+        pieces = list(self._tallies.find({"batch_id": batch_id, PIECE: True}, session=session))
+        for piece in pieces:
+            add(total, _read(piece["sums"]))
+        if pieces:
+            ids = [piece["_id"] for piece in pieces]
+            self._tallies.delete_many({"_id": {"$in": ids}}, session=session)
+        return len(pieces)
+
     def _add(self, batch_id: str, total: Tally, session: Session) -> None:
-        changed = self._tallies.update_one({"_id": batch_id}, {"$inc": _stored(total)}, session=session)
+        more = {f"sums.{name}": amount for name, amount in _stored(total).items()}
+        changed = self._tallies.update_one({"_id": batch_id}, {"$inc": more}, session=session)
         if not changed.matched_count:
             raise _NoCountersError(batch_id)
 
@@ -258,6 +285,11 @@ class TallyRepository:
         except _NoCountersError:
             self.rebuild(batch_id)
             return in_transaction(self._tallies, work)
+
+
+def counters_document(batch_id: str, tally: Tally) -> Document:
+    """A batch's counters as they are stored."""
+    return {"_id": batch_id, "batch_id": batch_id, "sums": _stored(tally)}
 
 
 def _counted_of(batch_id: str) -> list[Document]:

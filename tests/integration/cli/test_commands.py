@@ -106,7 +106,7 @@ def test_indexes_users_and_keys(run, services):
 def test_the_sums_are_brought_up_to_date_and_made_anew(run, services):
     assert json.loads(run("rollups", "--json").stdout)["counted"] > 0
     assert run("rollups").stdout == "0 moves were counted\n"
-    services.store.db["tallies"].update_many({}, {"$inc": {"jobs:done": 5}})
+    services.store.db["tallies"].update_many({}, {"$inc": {"sums.jobs:done": 5}})
     assert json.loads(run("rollups", "--rebuild", "--json").stdout) == {"batches": ["batch-1"]}
     assert services.store.tallies.read("batch-1").total == 2
     assert run("rollups", "--rebuild", "--batch", "none").exit_code == 1

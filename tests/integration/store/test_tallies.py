@@ -216,7 +216,7 @@ def test_rebuilding_mends_whatever_was_lost(called):
     store = called.store
     counting.count_moves(called)
     before = store.tallies.read(BATCH)
-    store.db["tallies"].update_one({"_id": BATCH}, {"$inc": {"jobs:done": 7, "dials": -3}})
+    store.db["tallies"].update_one({"_id": BATCH}, {"$inc": {"sums.jobs:done": 7, "sums.dials": -3}})
     store.db["call_jobs"].update_one({"_id": job_id()}, {"$set": {"counted": {"jobs:failed": 5}}})
     store.db["call_logs"].update_many({}, {"$unset": {"counted": ""}})
     assert store.tallies.read(BATCH) != before
@@ -239,11 +239,18 @@ def test_a_batch_from_before_there_were_counters_is_counted_at_its_first_look(ca
 def test_an_uploads_jobs_are_counted_as_they_come_and_go(services):
     store = services.store
     new = [a_job_document(number) for number in range(1, 1501)]
-    with ThreadPoolExecutor(4) as threads:
+    with ThreadPoolExecutor(6) as threads:
+        meanwhile = [threads.submit(store.tallies.rebuild, BATCH) for _ in range(2)]
         list(threads.map(store.tallies.insert_jobs, [new[at : at + 250] for at in range(0, 1500, 250)]))
-    assert uncounted(store) == 0
+        for each in meanwhile:
+            each.result()
     assert store.tallies.read(BATCH).total == 1500
+    counting.count_moves(services)
+    assert store.db["tallies"].count_documents({}) == 1
+    assert (uncounted(store), store.tallies.read(BATCH).total) == (0, 1500)
+    store.tallies.insert_jobs([a_job_document(number) for number in range(1501, 1601)])
+    assert (uncounted(store), store.tallies.read(BATCH).total) == (0, 1600)
     store.db["call_jobs"].update_one({"_id": new[0]["_id"]}, {"$set": {"attempts": 1}})
-    assert store.tallies.delete_jobs(BATCH) == 1499
+    assert store.tallies.delete_jobs(BATCH) == 1599
     assert store.tallies.read(BATCH).total == 1
     assert is_counted(store)
