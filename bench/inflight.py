@@ -87,8 +87,8 @@ def call_of(talk: float, dice: random.Random) -> dict[str, object]:
 
 def is_completed(store: Store, batch_id: str) -> bool:
     """Whether every job of the batch is final."""
-    counts = store.job_reports.counts(batch_id)
-    return sum(counts.values()) == sum(count for state, count in counts.items() if state.is_final)
+    sums = store.tallies.read(batch_id)
+    return sums.total == sums.final
 
 
 @contextmanager

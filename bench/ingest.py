@@ -70,10 +70,9 @@ def ingest(path: Path, mongo_uri: str) -> Measured:
     result = upload(services, path, path.name, UploadOptions(start="draft"))
     seconds = time.perf_counter() - began
     counts = {"rows": result.rows, "jobs": result.jobs_created, "merged": result.merged}
-    stored = services.store.job_reports.counts(str(result.batch_id))
-    if sum(
-        stored.values()
-    ) != result.jobs_created or result.rows != result.jobs_created + result.merged + len(result.rejected):
+    stored = services.store.tallies.read(str(result.batch_id)).total
+    known = result.jobs_created + result.merged + len(result.rejected)
+    if stored != result.jobs_created or result.rows != known:
         raise SystemExit(f"rows are lost: {counts}, {stored}")
     return Measured(seconds, counts)
 

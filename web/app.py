@@ -10,7 +10,7 @@ from flask_wtf.csrf import CSRFError, CSRFProtect
 from speechai import composition, logs
 from speechai.operation.services import Services
 from speechai.settings import Settings
-from web import api, auth, health, metrics, panel, problems, webhooks
+from web import api, auth, health, metrics, panel, problems, shared, webhooks
 from web.context import KEY
 from web.language import text
 from web.secret import secret_key
@@ -57,6 +57,7 @@ def create_app(services: Services | None = None) -> Flask:
     _configure(app, settings)
     problems.register(app)
     auth.register(app)
+    shared.register(app)
     csrf = CSRFProtect(app)
     for part in (api.blueprint, webhooks.blueprint, health.blueprint, metrics.blueprint):
         csrf.exempt(part)  # programs, which have no session: a bearer key or a signature lets them in

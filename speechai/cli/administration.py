@@ -1,4 +1,4 @@
-"""Commands on a running SpeechAI's data: report, export, reset, slots, indexes, user, key."""
+"""Commands on a running SpeechAI's data: report, export, reset, slots, indexes, rollups, user, key."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from werkzeug.security import generate_password_hash
 from speechai.clock import SystemClock
 from speechai.composition import services
 from speechai.operation.calling import pacing
-from speechai.operation.campaigns import jobs
+from speechai.operation.campaigns import counting, jobs
 from speechai.operation.campaigns.batches import BatchNotFoundError
 from speechai.operation.campaigns.jobs import JobNotFoundError, JobRefusedError
 from speechai.operation.shown import listed
@@ -112,6 +112,25 @@ def indexes(as_json: bool) -> None:
         return
     for collection, names in built.items():
         click.echo(f"{collection}: {', '.join(names)}")
+
+
+@click.command()
+@click.option("--rebuild", "is_rebuild", is_flag=True, help="Count anew from the jobs and attempts.")
+@click.option("--batch", "batch_id", help="With --rebuild: only this batch.")
+@as_json
+def rollups(is_rebuild: bool, batch_id: str | None, as_json: bool) -> None:
+    """Bring the batches' sums up to date; with --rebuild, make them anew, also while calls are made."""
+    if batch_id is not None and not is_rebuild:
+        raise click.UsageError("--batch goes with --rebuild")
+    if not is_rebuild:
+        moved = counting.count_moves(services(), most=sys.maxsize)
+        _dump({"counted": moved}) if as_json else click.echo(f"{moved} moves were counted")
+        return
+    try:
+        batches = counting.rebuild(services(), batch_id)
+    except BatchNotFoundError:
+        raise click.ClickException(f"there is no batch {batch_id}") from None
+    _dump({"batches": batches}) if as_json else click.echo(f"{len(batches)} batches were counted anew")
 
 
 def _limit(_: click.Context, option: click.Parameter, value: str | None) -> int | None:

@@ -23,6 +23,8 @@ from speechai.operation.calling.placing import give_back_expired
 from speechai.operation.calling.reconciling import reconcile
 from speechai.operation.calling.settling import Told
 from speechai.operation.calling.unwinding import note_unknown
+from speechai.operation.campaigns.counting import count_moves
+from speechai.operation.campaigns.waterfall import judge_on
 from speechai.operation.parts import Part, do, whole
 from speechai.operation.records import charging, erasing, evidence, persons
 from speechai.operation.services import Services
@@ -187,6 +189,8 @@ PARTS: dict[str, Part[Any]] = {
             evidence.link,
             lambda attempt: str(attempt["_id"]),
         ),
+        whole("sums", count_moves),
+        whole("waterfalls", judge_on),
         whole(
             "uploads",
             lambda services: services.store.uploads.purge(services.clock.now() - UNCONFIRMED_UPLOADS),

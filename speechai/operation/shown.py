@@ -32,8 +32,9 @@ LISTED = (
     "created_at",
     "updated_at",
 )
-_HIDDEN = frozenset({"_id", "seq", "released_until", "schema_version"})
-_HIDDEN_ATTEMPT = frozenset(
+_COUNTING = frozenset({"counted", "uncounted"})
+_HIDDEN = frozenset({"_id", "seq", "released_until", "schema_version"}) | _COUNTING
+_HIDDEN_ATTEMPT = _COUNTING | frozenset(
     {"_id", "schema_version", "open_person", "open_number", "poll_token", "person_place", "number_place"}
 )
 

@@ -14,7 +14,6 @@ def batch_report(services: Services, batch_id: str) -> dict[str, Any]:
     shown = batches.view(services, batch_id)
     counts = shown["counts"]
     final = sum(counts[state.value] for state in JobState if state.is_final)
-    promised = services.store.job_reports.promised(batch_id)
     return {
         "batch_id": batch_id,
         "name": shown["name"],
@@ -31,8 +30,8 @@ def batch_report(services: Services, batch_id: str) -> dict[str, Any]:
         "rings": shown["rings"],
         "talk_seconds": shown["talk_seconds"],
         "cost_cents": shown["cost_cents"],
-        "promises": promised["promises"],
-        "promised": promised["amounts"],
+        "promises": shown["promises"],
+        "promised": shown["promised"],
     }
 
 

@@ -24,7 +24,9 @@ from speechai.store.persons import PersonRepository
 from speechai.store.standing import StandingRepository
 from speechai.store.stops import StopRepository
 from speechai.store.sweeps import SweepRepository
+from speechai.store.tallies import TallyRepository
 from speechai.store.uploads import UploadRepository
+from speechai.store.waterfalls import WaterfallRepository
 
 StoreError = PyMongoError
 """What every repository raises when the database does not do as it is told."""
@@ -37,6 +39,7 @@ class Store:
     db: Db
     jobs: JobRepository
     job_reports: JobReportRepository
+    tallies: TallyRepository
     groups: GroupRepository
     attempts: AttemptRepository
     batches: BatchRepository
@@ -56,6 +59,7 @@ class Store:
     users: UserRepository
     api_keys: ApiKeyRepository
     uploads: UploadRepository
+    waterfalls: WaterfallRepository
     jobs_name: str
     logs_name: str
 
@@ -74,6 +78,7 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         db=db,
         jobs=JobRepository(db, jobs),
         job_reports=JobReportRepository(db, jobs),
+        tallies=TallyRepository(db, jobs, logs),
         groups=GroupRepository(db, jobs),
         attempts=AttemptRepository(db, logs),
         batches=BatchRepository(db),
@@ -93,6 +98,7 @@ def open_store(db: Db, *, jobs: str = "call_jobs", logs: str = "call_logs") -> S
         users=UserRepository(db),
         api_keys=ApiKeyRepository(db),
         uploads=UploadRepository(db),
+        waterfalls=WaterfallRepository(db),
         jobs_name=jobs,
         logs_name=logs,
     )

@@ -15,6 +15,7 @@ from speechai.core.outcomes import CONVERSATIONS, Outcome
 from speechai.core.states import AttemptState
 from speechai.core.zones import local_day
 from speechai.store.database import SCHEMA_VERSION, Document, day_of, decimal_of, money
+from speechai.store.tallies import MARK
 
 
 class NoPlaceLeftError(Exception):
@@ -156,6 +157,7 @@ def reserved_document(wanted: Reservation, person_place: int, number_place: int)
         # what the person owes as the call is placed: what a promise made on it is checked against
         "owed": {"total_minor": job.debt.total_minor, "currency": job.debt.currency} if job.debt else None,
         "is_metered": wanted.is_metered,
+        **MARK,
         "unlinked": True,  # no link in the chain of evidence yet
         "worker_id": wanted.worker,
         "reserved_at": wanted.instant,

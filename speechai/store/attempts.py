@@ -32,12 +32,12 @@ from speechai.store.attempt_documents import (
 from speechai.store.database import (
     Db,
     Document,
-    decimal_of,
     money,
     plus_seconds,
     sealed_later,
 )
 from speechai.store.moves import moving_to
+from speechai.store.tallies import MARK
 
 _TAKEN_FIELDS = (
     "account_id",
@@ -140,7 +140,7 @@ class AttemptRepository:
 
     def by_call(self, call_id: str) -> Attempt | None:
         """The attempt whose call the provider calls so."""
-        document = self._attempts.find_one({"call_id": call_id})
+        document = self._attempts.find_one({"call_id": {"$eq": call_id, "$type": "string"}})
         return attempt_from(document) if document else None
 
     def of_job(self, job_id: str) -> list[Attempt]:
@@ -181,42 +181,13 @@ class AttemptRepository:
         )
         return {row["_id"] for row in found}
 
-    def in_flight(self, batch_id: str) -> int:
-        """How many calls of the batch are not over: those that hold a slot."""
-        return self._attempts.count_documents(
-            {"batch_id": batch_id, "status": {"$in": _OPEN}, "ended_at": None}
-        )
-
-    def totals(self, batch_id: str) -> Document:
-        """Sums over the batch's attempts: dials, rings, cost (US cents), talk time (s), by outcome."""
-        pipeline: list[Document] = [
-            {"$match": {"batch_id": batch_id, "status": {"$ne": AttemptState.RELEASED.value}}},
-            {
-                "$group": {
-                    "_id": "$outcome",
-                    "dials": {"$sum": 1},
-                    "rings": {"$sum": {"$cond": ["$uses_place", 1, 0]}},
-                    "cost_cents": {"$sum": "$cost_cents"},
-                    "duration_ms": {"$sum": {"$ifNull": ["$call.duration_ms", 0]}},
-                }
-            },
-        ]
-        rows = list(self._attempts.aggregate(pipeline))
-        return {
-            "dials": sum(row["dials"] for row in rows),
-            "rings": sum(row["rings"] for row in rows),
-            "cost_cents": sum((decimal_of(row["cost_cents"]) for row in rows), Decimal(0)),
-            "talk_seconds": round(sum(row["duration_ms"] for row in rows) / 1000, 1),
-            "outcomes": {row["_id"] or "open": row["dials"] for row in rows},
-        }
-
     def export(self, batch_id: str) -> Iterator[Document]:
         """Every attempt of a batch, oldest first, one at a time."""
         yield from self._attempts.find({"batch_id": batch_id}).sort("reserved_at", ASCENDING)
 
     def latest(self, batch_id: str, limit: int) -> list[Document]:
-        """The batch's last attempts, newest first."""
-        found = self._attempts.find({"batch_id": batch_id}, {"call.transcript_object": 0})
+        """The batch's last attempts, newest first, without the provider's answers."""
+        found = self._attempts.find({"batch_id": batch_id}, {"call": 0, "verdict": 0})
         return list(found.sort("reserved_at", DESCENDING).limit(limit))
 
     # -- moves ----------------------------------------------------------------------------------
@@ -362,7 +333,7 @@ class AttemptRepository:
     ) -> bool:
         sources = None if only_from is None else [only_from]
         fields: dict[str, Any] = {name: {"$literal": value} for name, value in changes.items()}
-        fields["status"] = target.value
+        fields |= {"status": target.value, **MARK}
         fields["history"] = {"$concatArrays": ["$history", [{"at": instant, "status": target.value}]]}
         if lease_seconds is not None:
             fields["lease_until"] = plus_seconds(lease_seconds)
@@ -391,6 +362,7 @@ class AttemptRepository:
             "seen_at": instant,
             "revision": before.revision + 1,
             "lease_until": plus_seconds(lease_seconds),
+            **MARK,
         }
         if ended:
             fields["ended_at"] = {"$ifNull": ["$ended_at", instant]}
@@ -419,6 +391,7 @@ class AttemptRepository:
             "amended_at": instant,
             "details_due": details_due,
             "revision": before.revision + 1,
+            **MARK,
         }
         if call != before.call:
             changes["unapplied"] = True

@@ -16,6 +16,7 @@ from speechai.core.model import Batch
 from speechai.core.states import BATCH_MOVES, WAVE_MOVES, BatchState, WaveState
 from speechai.store.database import SCHEMA_VERSION, Db, Document, sealed_later
 from speechai.store.moves import moving_to
+from speechai.store.tallies import counters_document
 
 _TRIES = 3  # at a batch that completes, or runs again, just then
 
@@ -34,14 +35,18 @@ class BatchRepository:
     def __init__(self, db: Db) -> None:
         self._batches = db["batches"]
         self._rejections = db["rejections"]
+        self._tallies = db["tallies"]
 
     def insert(self, document: Document) -> None:
-        """Add a new batch (made by `batch_document`)."""
+        """Add a new batch (made by `batch_document`); its counters begin at nothing."""
+        nothing = {"$setOnInsert": counters_document(document["_id"], {})}
+        self._tallies.update_one({"_id": document["_id"]}, nothing, upsert=True)
         self._batches.insert_one(document)
 
     def delete(self, batch_id: str) -> None:
         """Remove a batch whose upload failed half-way."""
         self._batches.delete_one({"_id": batch_id})
+        self._tallies.delete_many({"batch_id": batch_id})
         self._rejections.delete_many({"batch_id": batch_id})
 
     def get(self, batch_id: str) -> Batch | None:
@@ -57,6 +62,10 @@ class BatchRepository:
         """Up to `limit` batches, newest first, older than the cursor."""
         wanted = {"_id": {"$lt": before}} if before else {}
         return list(self._batches.find(wanted).sort("_id", DESCENDING).limit(limit))
+
+    def ids(self) -> list[str]:
+        """Every batch, oldest first."""
+        return [row["_id"] for row in self._batches.find({}, {"_id": 1}).sort("_id", ASCENDING)]
 
     def running(self) -> list[Batch]:
         """Every running batch, the one that was served longest ago first."""

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions
 from bson.decimal128 import Decimal128
 from pymongo import MongoClient, WriteConcern
+from pymongo.client_session import ClientSession
 from pymongo.collection import Collection
 from pymongo.database import Database
 from pymongo.errors import ConfigurationError, InvalidURI, PyMongoError
+from pymongo.read_concern import ReadConcern
 
 Document = dict[str, Any]
 Db = Database[Document]
+Session = ClientSession
+T = TypeVar("T")
 
 SCHEMA_VERSION = 1
 LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)  # later than it means: there is an instant
@@ -56,6 +61,28 @@ def sealed_later(collection: Collection[Document]) -> Collection[Document]:
     lost with its server, so is the guard that the later write depends on. For the rest, the sweep heals.
     """
     return collection.with_options(write_concern=WriteConcern(w=1))
+
+
+def in_transaction(collection: Collection[Document], work: Callable[[Session], T]) -> T:
+    """Do `work` in one transaction: all of its writes or none, from one view of the data.
+
+    Where another write was quicker with one of its documents, nothing is written and it begins anew: `work`
+    reads what it decides by itself, in the session that it is given.
+    """
+    with collection.database.client.start_session() as session:
+        # "local" within a transaction is one newest view, its own process's last writes included.
+        return session.with_transaction(
+            work, read_concern=ReadConcern("local"), write_concern=WriteConcern("majority")
+        )
+
+
+def in_one_view(collection: Collection[Document], read: Callable[[Session], T]) -> T:
+    """Read several times from one newest view of the data."""
+    with collection.database.client.start_session() as session:
+        # Committing what wrote nothing need not wait for a majority.
+        return session.with_transaction(
+            read, read_concern=ReadConcern("local"), write_concern=WriteConcern(w=1)
+        )
 
 
 def money(amount: Decimal) -> Decimal128:

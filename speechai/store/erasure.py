@@ -16,6 +16,7 @@ from pymongo.errors import DuplicateKeyError
 from speechai.core.call import IMPERSONAL
 from speechai.core.states import AttemptState, JobState
 from speechai.store.database import Db, Document
+from speechai.store.tallies import MARK
 
 _PERSONAL_OF_JOB = (
     "rut",
@@ -173,6 +174,7 @@ class ErasureRepository:
             "number_key": "",
             "call": kept,
             "revision": {"$add": [{"$ifNull": ["$revision", 0]}, 1]},
+            **MARK,
         }
         return self._attempts.update_many(
             {"person_id": erasure.person_id, "reserved_at": {"$lte": erasure.begun_at}},
@@ -181,7 +183,7 @@ class ErasureRepository:
 
     def jobs(self, erasure: Erasure) -> int:
         """Names, documents, numbers, debts, promises and what the file said of them."""
-        gone = {"erased_at": erasure.begun_at, "person_id": erasure.pseudonym}
+        gone = {"erased_at": erasure.begun_at, "person_id": erasure.pseudonym, **MARK}
         return self._jobs.update_many(
             self._jobs_of(erasure),
             {

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime
 
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
 from speechai.core.states import JobState, WaitReason
-from speechai.store.database import LONG_AGO, Db, Document
+from speechai.store.database import LONG_AGO, Db, Document, Session, in_transaction
 
+AT_ONCE = 1000  # people picked in one transaction
 _EARLIEST_FIRST = [("next_attempt_at", ASCENDING), ("seq", ASCENDING)]
 
 
@@ -24,28 +26,19 @@ class GroupRepository:
 
     def take_place(self, batch_id: str, day: date, limit: int) -> bool:
         """Take one of the day's places for different people; False where all are taken."""
-        key = f"{batch_id}|{day.isoformat()}"
+        free = {"_id": _key(batch_id, day), "people": {"$lt": limit}}
         try:
-            self._days.update_one(
-                {"_id": key, "people": {"$lt": limit}},
-                {
-                    "$inc": {"people": 1},
-                    "$currentDate": {"taken_at": True},
-                    "$setOnInsert": {"batch_id": batch_id, "day": day.isoformat()},
-                },
-                upsert=True,
-            )
+            self._days.update_one(free, _add_people(batch_id, day, 1), upsert=True)
         except DuplicateKeyError:
             return False  # the document is there and full: the upsert could not match it
         return True
 
-    def give_back_place(self, batch_id: str, day: date) -> None:
-        """Nobody took the place after all."""
-        self._days.update_one({"_id": f"{batch_id}|{day.isoformat()}"}, {"$inc": {"people": -1}})
-
     def size(self, batch_id: str, day: date) -> int:
         """How many different people have a place on that date."""
-        found = self._days.find_one({"_id": f"{batch_id}|{day.isoformat()}"})
+        return self._people(batch_id, day)
+
+    def _people(self, batch_id: str, day: date, session: Session | None = None) -> int:
+        found = self._days.find_one({"_id": _key(batch_id, day)}, session=session)
         return int(found["people"]) if found else 0
 
     def recount(self, batch_id: str, day: date, quiet_seconds: float) -> int:
@@ -67,54 +60,72 @@ class GroupRepository:
         )
         return int(found["people"]) - people if counted.modified_count else 0
 
+    def sizes(self, days: Mapping[str, date]) -> dict[str, int]:
+        """The same for many batches, each on its own date."""
+        keys = {_key(batch_id, day): batch_id for batch_id, day in days.items()}
+        people = {keys[row["_id"]]: row["people"] for row in self._days.find({"_id": {"$in": list(keys)}})}
+        return {batch_id: people.get(batch_id, 0) for batch_id in days}
+
     # -- people ---------------------------------------------------------------------------------
 
-    def recruit_callback(self, batch_id: str, day: date, until: datetime) -> bool:
-        """Give one person who asked to be called before `until` a place; False where nobody is left."""
-        return self._recruit(
-            batch_id,
-            day,
-            {
-                "waiting_for": None,
-                "exact": True,
-                "group_date": {"$ne": day.isoformat()},
-                "next_attempt_at": {"$lt": until},
-            },
-            _EARLIEST_FIRST,
-        )
+    def recruit_callbacks(self, batch_id: str, day: date, limit: int, until: datetime) -> int:
+        """Give who asked to be called before `until` the places left of `limit`. Returns how many."""
+        asked = {
+            "waiting_for": None,
+            "exact": True,
+            "group_date": {"$ne": day.isoformat()},
+            "next_attempt_at": {"$lt": until},
+        }
+        return self._recruit(batch_id, day, limit, asked, _EARLIEST_FIRST)
 
-    def recruit_called_before(self, batch_id: str, day: date, until: datetime) -> bool:
-        """Give one person of an earlier day, due by `until`, a place; False where nobody is left."""
-        return self._recruit(
-            batch_id,
-            day,
-            {
-                "waiting_for": WaitReason.WAVE.value,
-                "group_date": {"$nin": [day.isoformat(), None]},
-                # The lower bound names the index's own condition: without it the plan sorts all of them.
-                "next_attempt_at": {"$gt": LONG_AGO, "$lte": until},
-            },
-            _EARLIEST_FIRST,
-        )
+    def recruit_called_before(self, batch_id: str, day: date, limit: int, until: datetime) -> int:
+        """The same for people of an earlier day who are due by `until`."""
+        called = {
+            "waiting_for": WaitReason.WAVE.value,
+            "group_date": {"$nin": [day.isoformat(), None]},
+            # The lower bound names the index's own condition: without it the plan sorts all of them.
+            "next_attempt_at": {"$gt": LONG_AGO, "$lte": until},
+        }
+        return self._recruit(batch_id, day, limit, called, _EARLIEST_FIRST)
 
-    def recruit_new(self, batch_id: str, day: date, instant: datetime) -> bool:
-        """Give the file's next person whom nobody has called a place, due from `instant` on; False where
-        nobody is left."""
-        wanted = {"waiting_for": WaitReason.WAVE.value, "group_date": None}
+    def recruit_new(self, batch_id: str, day: date, limit: int, instant: datetime) -> int:
+        """The same for the file's next people whom nobody has called, who are due from `instant` on."""
+        new = {"waiting_for": WaitReason.WAVE.value, "group_date": None}
         due = {"waiting_for": None, "next_attempt_at": instant}
-        return self._recruit(batch_id, day, wanted, [("seq", ASCENDING)], due)
+        return self._recruit(batch_id, day, limit, new, [("seq", ASCENDING)], due)
 
     def _recruit(
         self,
         batch_id: str,
         day: date,
+        limit: int,
         wanted: Document,
         order: list[tuple[str, int]],
-        changes: Document | None = None,
-    ) -> bool:
+        due: Document | None = None,
+    ) -> int:
+        """In pieces, each one transaction: a place that is counted is somebody's, whatever is killed."""
         waiting = {"batch_id": batch_id, "status": JobState.PENDING.value, **wanted}
-        changes = {"$set": {"group_date": day.isoformat(), **(changes or {})}}
-        return self._jobs.find_one_and_update(waiting, changes, sort=order) is not None
+
+        def one_piece(session: Session) -> int:
+            free = min(AT_ONCE, limit - self._people(batch_id, day, session))
+            if free <= 0:
+                return 0
+            found = self._jobs.find(waiting, {"_id": 1}, session=session).sort(order).limit(free)
+            if ids := [job["_id"] for job in found]:
+                changes = {"$set": {"group_date": day.isoformat(), **(due or {})}}
+                self._jobs.update_many({"_id": {"$in": ids}}, changes, session=session)
+                self._days.update_one(
+                    {"_id": _key(batch_id, day)},
+                    _add_people(batch_id, day, len(ids)),
+                    upsert=True,
+                    session=session,
+                )
+            return len(ids)
+
+        recruited = 0
+        while piece := in_transaction(self._days, one_piece):
+            recruited += piece
+        return recruited
 
     def note_place(self, job_id: str, day: date) -> None:
         """Note that the job has a place in the group of `day`."""
@@ -144,3 +155,15 @@ class GroupRepository:
             },
             [{"$set": {"waiting_for": None, "next_attempt_at": {"$ifNull": ["$next_attempt_at", instant]}}}],
         ).modified_count
+
+
+def _key(batch_id: str, day: date) -> str:
+    return f"{batch_id}|{day.isoformat()}"
+
+
+def _add_people(batch_id: str, day: date, people: int) -> Document:
+    return {
+        "$inc": {"people": people},
+        "$currentDate": {"taken_at": True},
+        "$setOnInsert": {"batch_id": batch_id, "day": day.isoformat()},
+    }

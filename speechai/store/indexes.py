@@ -7,7 +7,13 @@ from pymongo import ASCENDING, DESCENDING, IndexModel
 from speechai.core.promises import OPEN_PROMISES, PromiseState
 from speechai.core.states import OPEN_ATTEMPTS, JobState, WaitReason, WaveState
 from speechai.store.database import LONG_AGO, Db
+from speechai.store.tallies import PIECE, UNCOUNTED
 
+_MARKED = IndexModel(
+    [(UNCOUNTED, ASCENDING), ("batch_id", ASCENDING)],
+    name=UNCOUNTED,
+    partialFilterExpression={UNCOUNTED: True},
+)
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
 
 
@@ -16,11 +22,23 @@ def job_indexes() -> list[IndexModel]:
     return [
         # the pages of a batch's jobs, by state; whether any is left
         IndexModel([("batch_id", ASCENDING), ("status", ASCENDING), ("_id", ASCENDING)], name="pages"),
+        # … and of all batches together
+        IndexModel([("status", ASCENDING), ("_id", ASCENDING)], name="pages_of_all"),
         # dispatch: the next due job of a batch, among those that wait for nothing but their time
         IndexModel(
             [("batch_id", ASCENDING), ("next_attempt_at", ASCENDING), ("seq", ASCENDING)],
             name="due",
             partialFilterExpression={"status": JobState.PENDING.value, "waiting_for": None},
+        ),
+        # … and of those, who asked to be called at an hour
+        IndexModel(
+            [("batch_id", ASCENDING), ("next_attempt_at", ASCENDING), ("seq", ASCENDING)],
+            name="callbacks",
+            partialFilterExpression={
+                "status": JobState.PENDING.value,
+                "waiting_for": None,
+                "exact": True,
+            },
         ),
         # a wave's pick, among those who wait for one: carry-over first, then new people in the file's order
         IndexModel(
@@ -80,6 +98,8 @@ def job_indexes() -> list[IndexModel]:
             name="handed_out",
             partialFilterExpression={"released_until": {"$type": "date"}},
         ),
+        # what its batch's counters do not hold yet: the moves since the last sweep
+        _MARKED,
     ]
 
 
@@ -137,6 +157,7 @@ def attempt_indexes() -> list[IndexModel]:
             name="open",
             partialFilterExpression={"status": {"$in": _OPEN}},
         ),
+        _MARKED,
     ]
 
 
@@ -147,7 +168,6 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         logs: attempt_indexes(),
         "batches": [
             IndexModel([("account_id", ASCENDING), ("created_at", DESCENDING)], name="account"),
-            IndexModel([("status", ASCENDING)], name="status"),
             # what a crash may have cut off: cancelled batches with jobs left, jobs being reopened
             IndexModel([("ending", ASCENDING)], name="ending", partialFilterExpression={"ending": True}),
             IndexModel(
@@ -155,6 +175,7 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
                 name="reopening",
                 partialFilterExpression={"reopening.0": {"$exists": True}},
             ),
+            IndexModel([("status", ASCENDING), ("served_at", ASCENDING), ("_id", ASCENDING)], name="turns"),
             IndexModel([("account_id", ASCENDING), ("file.sha256", ASCENDING)], name="file"),
         ],
         "waves": [
@@ -205,6 +226,11 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         "ledger": [
             IndexModel([("account_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="account")
         ],
+        "tallies": [
+            IndexModel([("batch_id", ASCENDING)], name="batch"),
+            IndexModel([(PIECE, ASCENDING), ("batch_id", ASCENDING)], name="pieces", sparse=True),
+        ],
+        "waterfalls": [IndexModel([("asked_at", ASCENDING)], name="asked")],
         "rejections": [IndexModel([("batch_id", ASCENDING), ("row", ASCENDING)], name="batch")],
         "users": [IndexModel([("email", ASCENDING)], name="email", unique=True)],
         # files between preview and confirmation; the sweep forgets them (a TTL would leave their chunks)

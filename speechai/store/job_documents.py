@@ -11,6 +11,7 @@ from speechai.core.model import Job
 from speechai.core.states import JobReason, JobState, WaitReason
 from speechai.core.variables import plain_amount
 from speechai.store.database import NOTHING, SCHEMA_VERSION, Document, day_of, day_text
+from speechai.store.tallies import MARK
 
 
 def job_document(
@@ -78,6 +79,7 @@ _UNTOUCHED: Document = {
     "worker_id": None,
     "is_calling": False,
     "cost_cents": NOTHING,
+    **MARK,
 }
 
 

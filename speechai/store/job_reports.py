@@ -1,4 +1,4 @@
-"""Jobs as people and programs look at them: pages, counts and sums of a batch."""
+"""Jobs as people and programs look at them: pages, and a batch whole."""
 
 from __future__ import annotations
 
@@ -6,10 +6,13 @@ from collections.abc import Iterator
 
 from pymongo import ASCENDING
 
-from speechai.core.promises import PromiseState
 from speechai.core.states import JobState
-from speechai.core.variables import plain_amount
 from speechai.store.database import Db, Document
+
+# Every state by name: five stretches of one index, merged, instead of a sort.
+_ANY_STATE: Document = {"status": {"$in": [state.value for state in JobState]}}
+# What lists do not show, and what is most of a job that was called: the call's transcript, costs, analysis.
+_LISTED: Document = dict.fromkeys(("call_result", "counted", "promise", "variables", "offer"), 0)
 
 
 class JobReportRepository:
@@ -24,53 +27,13 @@ class JobReportRepository:
         """Up to `limit` jobs after the cursor, in the order of their ids (which is the file's order)."""
         wanted: Document = {"schema_version": {"$exists": True}}
         if batch_id:
-            wanted["batch_id"] = batch_id
-            # Every state by name: five stretches of one index, merged, instead of a sort.
-            wanted["status"] = {"$in": list(JobState)}
+            wanted |= {"batch_id": batch_id, **_ANY_STATE}
         if status:
             wanted["status"] = status.value
         if after:
             wanted["_id"] = {"$gt": after}
-        return list(self._jobs.find(wanted).sort("_id", ASCENDING).limit(limit))
-
-    def counts(self, batch_id: str) -> dict[JobState, int]:
-        """How many jobs of the batch are in each state."""
-        found = dict.fromkeys(JobState, 0)
-        pipeline: list[Document] = [
-            {"$match": {"batch_id": batch_id}},
-            {"$group": {"_id": "$status", "n": {"$sum": 1}}},
-        ]
-        for row in self._jobs.aggregate(pipeline):
-            found[JobState(row["_id"])] = row["n"]
-        return found
-
-    def reasons(self, batch_id: str) -> dict[str, int]:
-        """How many final or suspended jobs of the batch have each reason."""
-        pipeline = [
-            {"$match": {"batch_id": batch_id, "reason": {"$ne": None}}},
-            {"$group": {"_id": "$reason", "n": {"$sum": 1}}},
-        ]
-        return {row["_id"]: row["n"] for row in self._jobs.aggregate(pipeline)}
-
-    def promised(self, batch_id: str) -> Document:
-        """How many people of the batch promised to pay, and how much per currency (in its own unit)."""
-        believed = [state.value for state in PromiseState if state is not PromiseState.FLAGGED]
-        pipeline: list[Document] = [
-            {"$match": {"batch_id": batch_id, "promise.status": {"$in": believed}}},
-            {
-                "$group": {
-                    "_id": "$promise.currency",
-                    "people": {"$sum": 1},
-                    "amount_minor": {"$sum": "$promise.amount_minor"},
-                }
-            },
-        ]
-        rows = list(self._jobs.aggregate(pipeline))
-        return {
-            "promises": sum(row["people"] for row in rows),
-            "amounts": {row["_id"]: plain_amount(row["amount_minor"], row["_id"]) for row in rows},
-        }
+        return list(self._jobs.find(wanted, _LISTED).sort("_id", ASCENDING).limit(limit))
 
     def export(self, batch_id: str) -> Iterator[Document]:
         """Every job of a batch, in order, one at a time."""
-        yield from self._jobs.find({"batch_id": batch_id}).sort("_id", ASCENDING)
+        yield from self._jobs.find({"batch_id": batch_id, **_ANY_STATE}).sort("_id", ASCENDING)

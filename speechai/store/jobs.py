@@ -24,8 +24,10 @@ from speechai.store.database import (
 )
 from speechai.store.job_documents import debt_fields, job_from
 from speechai.store.moves import moving_to
+from speechai.store.tallies import MARK
 
 ACTIVE = [state.value for state in JobState if not state.is_final]
+_BY_ACCOUNT = {"$eq": "account", "$type": "string"}  # the index's own condition: else it is not used
 _NOT_RELEASED = {  # no other dispatcher handed it out within the lease
     "$or": [{"released_until": None}, {"$expr": {"$lt": ["$released_until", "$$NOW"]}}]
 }
@@ -42,13 +44,9 @@ class JobRepository:
     # -- making ---------------------------------------------------------------------------------
 
     def insert_many(self, documents: Sequence[Document]) -> None:
-        """Add new jobs (made by `job_document`)."""
+        """Add new jobs (made by `job_document`); `tallies.insert_jobs` counts them with the same write."""
         if documents:
             self._jobs.insert_many(documents, ordered=False)
-
-    def delete_batch(self, batch_id: str) -> int:
-        """Remove the jobs of an upload that failed half-way. Returns how many."""
-        return self._jobs.delete_many({"batch_id": batch_id, "attempts": 0}).deleted_count
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -69,14 +67,15 @@ class JobRepository:
         """Which of these people have an active job in the account: person id → job id (the newest)."""
         found = self._jobs.find(
             {"account_id": account_id, "person_id": {"$in": list(person_ids)}, "status": {"$in": ACTIVE}},
-            {"person_id": 1},
-        ).sort("created_at", ASCENDING)
-        return {row["person_id"]: row["_id"] for row in found}
+            {"person_id": 1, "created_at": 1},
+        )
+        oldest_first = sorted(found, key=lambda row: row["created_at"])
+        return {row["person_id"]: row["_id"] for row in oldest_first}
 
-    def active(self, batch_id: str) -> Iterator[Job]:
-        """Every job of the batch that is not final, one at a time."""
-        found = self._jobs.find({"batch_id": batch_id, "status": {"$in": ACTIVE}})
-        for document in found.sort("_id", ASCENDING):
+    def active(self, batch_id: str, *, after: str | None = None, limit: int = 0) -> Iterator[Job]:
+        """The jobs of the batch that are not final, one at a time: `limit` of them (0: all) after one."""
+        wanted = {"batch_id": batch_id, "status": {"$in": ACTIVE}, "_id": {"$gt": after or ""}}
+        for document in self._jobs.find(wanted).sort("_id", ASCENDING).limit(limit):
             yield job_from(document)
 
     # -- dispatch -------------------------------------------------------------------------------
@@ -220,7 +219,7 @@ class JobRepository:
             sources = [JobState.PENDING]
             return self._move(job_id, step.state, changes, guard=since, only_from=sources)
         wanted = {"_id": job_id, "status": JobState.PENDING.value, **since}
-        fields = {**_literal(changes), "updated_at": "$$NOW"}
+        fields = {**_literal(changes), "updated_at": "$$NOW", **MARK}
         return self._jobs.update_one(wanted, [{"$set": fields}]).modified_count == 1
 
     def strike(self, job_id: str, number: str) -> None:
@@ -346,7 +345,7 @@ class JobRepository:
     def amend_result(self, job_id: str, result: Document) -> None:
         """Add what the provider told later (analysis, cost) to the last result; moves nothing."""
         if result:
-            self._jobs.update_one({"_id": job_id}, {"$set": result})
+            self._jobs.update_one({"_id": job_id}, {"$set": {**result, **MARK}})
 
     def _move(
         self,
@@ -412,7 +411,7 @@ def _due(at: datetime) -> Document:
 
 
 def _moved(target: JobState) -> Document:
-    return {"status": target.value, "updated_at": "$$NOW", "suspended_by": None}
+    return {"status": target.value, "updated_at": "$$NOW", "suspended_by": None, **MARK}
 
 
 def _appended(name: str, record: Document) -> Document:

@@ -31,7 +31,8 @@ class PaymentRepository:
     def of_people(self, account_id: str, person_ids: Sequence[str]) -> dict[str, list[Document]]:
         """What these people paid to the account's creditor, by person."""
         found: dict[str, list[Document]] = {}
-        for row in self._payments.find({"account_id": account_id, "person_id": {"$in": list(person_ids)}}):
+        wanted = {"account_id": account_id, "person_id": {"$in": list(person_ids)}}
+        for row in sorted(self._payments.find(wanted), key=lambda row: row["paid_on"]):
             found.setdefault(row["person_id"], []).append(row)
         return found
 

@@ -63,7 +63,7 @@ class PersonRepository:
 
     def recent_joins(self, since: datetime) -> list[tuple[str, str]]:
         """(alias, person) joined since then: a dial that was on its way meanwhile is taken along later."""
-        found = self._persons.find({"joined_at": {"$gte": since}})
+        found = self._persons.find({"joined_at": {"$type": "date", "$gte": since}})
         return [(row["_id"], row["joined_into"]) for row in found]
 
     def _rename(self, attempt: Document, person_id: str) -> None:

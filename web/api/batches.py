@@ -7,7 +7,7 @@ from typing import Any
 
 from flask import request
 
-from speechai.operation.campaigns import batches, eligibility, providers
+from speechai.operation.campaigns import batches, providers, waterfall
 from speechai.operation.campaigns.batches import BatchNotFoundError, MoveRefusedError
 from speechai.operation.campaigns.configuring import NotEditableError, RefusedOptionError, edit
 from speechai.results import reports
@@ -25,7 +25,7 @@ def list_batches() -> dict[str, Any]:
     limit, made = limit_of_query(50, 200), services()
     found = made.store.batches.page(limit=limit + 1, before=cursor_of_query())
     shown, cursor = page_of(found, limit, "_id")
-    return {"items": [batches.describe(made, document) for document in shown], "next_cursor": cursor}
+    return {"items": batches.describe(made, shown), "next_cursor": cursor}
 
 
 @blueprint.get("/batches/<batch_id>")
@@ -123,7 +123,7 @@ def get_provider() -> dict[str, Any]:
 @blueprint.get("/batches/<batch_id>/eligibility")
 def batch_eligibility(batch_id: str) -> dict[str, Any]:
     """The waterfall: how many jobs are held by which rule, and until when."""
-    return _found(lambda: eligibility.of_batch(services(), batch_id))
+    return _found(lambda: waterfall.of_batch(services(), batch_id))
 
 
 @blueprint.get("/reports/batches/<batch_id>")

@@ -14,7 +14,7 @@ from speechai.core.retry_table import RETRIES
 from speechai.core.states import BatchState, JobState
 from speechai.core.zones import ZONE_OF_COUNTRY
 from speechai.operation.campaigns import batches as operation
-from speechai.operation.campaigns import configuring, eligibility, providers
+from speechai.operation.campaigns import configuring, providers, waterfall
 from speechai.operation.campaigns.batches import BatchNotFoundError, MoveRefusedError
 from speechai.operation.campaigns.configuring import NotEditableError, RefusedOptionError
 from speechai.operation.campaigns.legal_warnings import sentence
@@ -28,6 +28,7 @@ from web.panel.blueprint import blueprint
 from web.panel.markup import bar_segments
 from web.problems import ProblemError
 from web.serialization import json_answer
+from web.shared import shared
 from web.upload_options import EDITABLE, BadOptionsError, read_edit
 
 PAGE = 20
@@ -41,9 +42,13 @@ def batches() -> str:
     """Every batch, newest first."""
     made = services()
     before = request.args.get("before") or None
-    found = made.store.batches.page(limit=PAGE + 1, before=before)
-    shown = [operation.describe(made, document) for document in found[:PAGE]]
-    older = shown[-1]["batch_id"] if len(found) > PAGE else None
+
+    def look() -> tuple[list[dict[str, Any]], str | None]:
+        found = made.store.batches.page(limit=PAGE + 1, before=before)
+        shown = operation.describe(made, found[:PAGE])
+        return shown, shown[-1]["batch_id"] if len(found) > PAGE else None
+
+    shown, older = shared().get(("batches", before), look)
     return render_template(
         "panel/batches.html", batches=shown, older=older, before=before, zone=made.settings.zone
     )
@@ -92,14 +97,13 @@ def move_batch(batch_id: str, move: str) -> Response:
 @blueprint.get("/batches/<batch_id>/why")
 def batch_why(batch_id: str) -> str:
     """Who is held by which rule, and until when."""
-    found = _described(batch_id)
-    waterfall = eligibility.of_batch(services(), batch_id)
-    batch = services().store.batches.get(batch_id)
+    made, found = services(), _described(batch_id)
+    batch = made.store.batches.get(batch_id)
     return render_template(
         "panel/why.html",
         batch=found,
-        waterfall=waterfall,
-        zone=batch.zone if batch else services().settings.zone,
+        waterfall=shared().get(("why", batch_id), lambda: waterfall.of_batch(made, batch_id)),
+        zone=batch.zone if batch else made.settings.zone,
     )
 
 
@@ -187,32 +191,43 @@ def _no_batch() -> ProblemError:
 
 
 def _view(batch_id: str) -> dict[str, Any]:
+    """What the page shows; what does not depend on who looks comes from one look for all."""
     made = services()
-    found = _described(batch_id)
+    status, after = _status_of_query(), request.args.get("after") or None
+    seen = shared().get(("batch", batch_id), lambda: _look(batch_id))
+    people = shared().get(
+        ("people", batch_id, status, after),
+        lambda: made.store.job_reports.page(batch_id=batch_id, status=status, limit=PEOPLE + 1, after=after),
+    )
+    found = seen["batch"]
+    return {
+        **seen,
+        "counts": found["counts"],
+        "states": [state.value for state in JobState],
+        "numbers": _numbers(found),
+        "legal": [sentence(laxity, current()) for laxity in found.get("legal_warnings", ())],
+        "people": [listed(job) for job in providers.explained(made, people[:PEOPLE])],
+        "more": people[PEOPLE - 1]["_id"] if len(people) > PEOPLE else None,
+        "status": status.value if status else None,
+        "after": after,
+    }
+
+
+def _look(batch_id: str) -> dict[str, Any]:
+    made, found = services(), _described(batch_id)
     standing = made.store.standing.of(batch_id)
     if standing is None:
         raise _no_batch()
     batch = standing.batch
-    promised = made.store.job_reports.promised(batch_id)
-    status, after = _status_of_query(), request.args.get("after") or None
-    people = made.store.job_reports.page(batch_id=batch_id, status=status, limit=PEOPLE + 1, after=after)
     return {
         "batch": found,
-        "counts": found["counts"],
-        "states": [state.value for state in JobState],
-        "numbers": _numbers(found, promised),
         "zone": batch.zone,
         "closed": _closed(standing),
-        "legal": [sentence(laxity, current()) for laxity in found.get("legal_warnings", ())],
         "provider": made.settings.provider_key,
-        "outage": breaker if (breaker := made.store.breakers.get(batch.account_id)).is_open else None,
+        "outage": standing.breaker if standing.breaker.is_open else None,
         "waves": made.store.waves.of_batch(batch_id, limit=12),
         "latest": made.store.attempts.latest(batch_id, LATEST),
-        "people": [listed(job) for job in providers.explained(made, people[:PEOPLE])],
         "people_zone": ZONE_OF_COUNTRY[batch.country],
-        "more": people[PEOPLE - 1]["_id"] if len(people) > PEOPLE else None,
-        "status": status.value if status else None,
-        "after": after,
     }
 
 
@@ -221,13 +236,13 @@ def _status_of_query() -> JobState | None:
     return JobState(value) if value in set(JobState) else None
 
 
-def _numbers(found: dict[str, Any], promised: dict[str, Any]) -> dict[str, str]:
+def _numbers(found: dict[str, Any]) -> dict[str, str]:
     """Every number of the page that changes, as it is written there."""
     language = current()
     counts = found["counts"]
     final = sum(counts[state.value] for state in JobState if state.is_final)
     amounts = " + ".join(
-        show.money(amount, currency, language) for currency, amount in sorted(promised["amounts"].items())
+        show.money(amount, currency, language) for currency, amount in sorted(found["promised"].items())
     )
     return {
         **{f"count.{state}": show.number(count, language) for state, count in counts.items()},
@@ -241,7 +256,7 @@ def _numbers(found: dict[str, Any], promised: dict[str, Any]) -> dict[str, str]:
         "rings": show.number(found["rings"], language),
         "talked": show.duration(found["talk_seconds"]),
         "cost": show.usd(found["cost_cents"], language),
-        "promises": show.number(promised["promises"], language),
+        "promises": show.number(found["promises"], language),
         "promised": amounts,
         "contacts_today": f"{found['contacts_today']} / {found['daily_contacts']}",
     }

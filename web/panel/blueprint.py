@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from flask import Blueprint, current_app, request
 from flask.sansio.blueprints import BlueprintSetupState
 from flask_login import current_user
+from jinja2 import Undefined
 
 from web.language import current, name_of, text
 from web.panel import show
@@ -44,16 +45,21 @@ def _words(state: BlueprintSetupState) -> None:
         name_of=name_of,
         detail=lambda said: detail_in(current(), said),
         money=lambda amount, currency: show.money(amount, currency, current()),
-        number=lambda value: show.number(value, current()),
+        number=lambda value: show.number(_known(value), current()),
         usd=lambda cents: show.usd(cents, current()),
         amount_in=lambda unit, amount: show.amount_in(unit, amount, current()),
         seconds=show.duration,
         day=lambda value: show.day(value, current()),
-        moment=lambda instant, zone: show.moment(instant, zone, current()),
+        moment=lambda instant, zone: show.moment(_known(instant), zone, current()),
         clock=show.clock,
         bar_segments=bar_segments,
         web_address=web_address,
     )
+
+
+def _known(value: Any) -> Any:
+    """The value, or None where the document lacks it: a wave that was missed released nobody."""
+    return None if isinstance(value, Undefined) else value
 
 
 @blueprint.app_context_processor

@@ -82,6 +82,11 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Lo que decidiría ahora el motor de reglas. Cada persona cuenta en la primera regla que la retiene.",
         "What the rule engine would decide now. Each person counts under the first rule that holds them.",
     ),
+    "why.at": ("Juzgado el {when}.", "Judged on {when}."),
+    "why.judging": (
+        "La campaña es grande y se está juzgando: esta página se completa sola.",
+        "The batch is large and is being judged: this page completes itself.",
+    ),
     "why.callable": ("Se pueden llamar ahora", "May be called now"),
     "why.calling": ("En llamada", "Being called"),
     "why.final": ("Concluidos", "Finished"),

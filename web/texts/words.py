@@ -103,6 +103,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "field.campaign_type": ("Tipo de campaña", "Campaign type"),
     "field.call_to_action": ("Llamado a la acción", "Call to action"),
     "field.ignore": ("No se usa", "Not used"),
+    "rule.not_judged": ("Aún sin juzgar", "Not judged yet"),
     "rule.outage": ("Respuesta del proveedor", "Provider's answers"),
     "rule.kill_switch": ("Detención general", "Kill switch"),
     "rule.job_state": ("Estado del contacto", "State of the job"),

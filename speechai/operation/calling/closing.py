@@ -31,7 +31,9 @@ def end_jobs(services: Services, batch_id: str, *, pieces: int) -> bool:
     store, instant = services.store, services.clock.now()
     batch = store.batches.get(batch_id)  # before its jobs: what is reopened meanwhile shows
     for _ in range(pieces):
-        if store.jobs.finish_some(batch_id, JobReason.CANCELLED, instant, PIECE) < PIECE:
+        ended = store.jobs.finish_some(batch_id, JobReason.CANCELLED, instant, PIECE)
+        store.tallies.fold(batch_id)  # or whoever looks at the batch counts them all
+        if ended < PIECE:
             # Who is being called ends with the call; the sweep looks again until then.
             return batch is not None and not store.jobs.has_active(batch_id) and store.batches.ended(batch)
         reached("piece_ended")

@@ -7,7 +7,6 @@ end at the same document, and only the one who made it acts.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -130,21 +129,11 @@ def pick_group(services: Services, batch: Batch, day: date, instant: datetime) -
     _, tomorrow = day_bounds(day, batch.zone)
     # Whoever is due after the last wave cannot be called that day: the place would be wasted.
     last = tomorrow if batch.continuous else slots_of(day, batch.wave_times, batch.zone)[-1].opens_at
-    groups = services.store.groups
-
-    def fill(recruit: Callable[[], bool]) -> int:
-        picked = 0
-        while groups.take_place(batch.id, day, batch.daily_contacts):
-            if not recruit():
-                groups.give_back_place(batch.id, day)
-                break
-            picked += 1
-        return picked
-
-    called_before = fill(lambda: groups.recruit_callback(batch.id, day, tomorrow))
-    called_before += fill(lambda: groups.recruit_called_before(batch.id, day, last))
-    new = fill(lambda: groups.recruit_new(batch.id, day, instant))
-    return called_before + new, new
+    groups, places = services.store.groups, batch.daily_contacts
+    picked = groups.recruit_callbacks(batch.id, day, places, tomorrow)
+    picked += groups.recruit_called_before(batch.id, day, places, last)
+    new = groups.recruit_new(batch.id, day, places, instant)
+    return picked + new, new
 
 
 def _release(services: Services, batch: Batch, day: date, slot: str, instant: datetime) -> None:

@@ -94,7 +94,7 @@ def _movable(services: Services, batch_id: str, language: Language) -> Batch:
         raise SameProviderError(batch_id)
     if batch.status.is_final or batch.status is BatchState.COMPLETED:
         raise MoveRefusedError(batch.status)
-    if services.store.attempts.in_flight(batch_id):
+    if services.store.tallies.read(batch_id).in_flight:
         raise CallsInFlightError(batch_id)
     account = require_account(services, batch.account_id, language)
     require_policy(services, account, batch.policy_id, language)

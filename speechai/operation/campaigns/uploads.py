@@ -181,7 +181,7 @@ def upload(services: Services, path: Path, filename: str, options: UploadOptions
         services.store.batches.add_rejections(batch_id, result.rejected)
     except Exception:
         # Half an upload is worse than none: what was written goes, and the operator may try again.
-        services.store.jobs.delete_batch(batch_id)
+        services.store.tallies.delete_jobs(batch_id)
         services.store.batches.delete(batch_id)
         raise
     services.store.batches.finish_upload(
@@ -279,7 +279,7 @@ def _write(services: Services, batch_id: str, account: Account, plan: _Plan, ins
         for made in documents:
             if len(writing) == WRITERS:
                 writing.popleft().result()
-            writing.append(writers.submit(services.store.jobs.insert_many, made))
+            writing.append(writers.submit(services.store.tallies.insert_jobs, made))
         for written in writing:
             written.result()
 

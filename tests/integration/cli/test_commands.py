@@ -124,3 +124,13 @@ def test_indexes_users_and_keys(run, services):
     assert run("key", "list").stdout == "crm\n"
     assert run("key", "remove", "crm").exit_code == 0
     assert run("key", "remove", "crm").exit_code == 1
+
+
+def test_the_sums_are_brought_up_to_date_and_made_anew(run, services):
+    assert json.loads(run("rollups", "--json").stdout)["counted"] > 0
+    assert run("rollups").stdout == "0 moves were counted\n"
+    services.store.db["tallies"].update_many({}, {"$inc": {"sums.jobs:done": 5}})
+    assert json.loads(run("rollups", "--rebuild", "--json").stdout) == {"batches": ["batch-1"]}
+    assert services.store.tallies.read("batch-1").total == 2
+    assert run("rollups", "--rebuild", "--batch", "none").exit_code == 1
+    assert run("rollups", "--batch", "batch-1").exit_code == 2

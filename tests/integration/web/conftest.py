@@ -13,6 +13,7 @@ from werkzeug.test import TestResponse
 
 from speechai.operation.services import Services
 from tests.fakes import FakeProvider, Worker, make_services
+from web import shared
 from web.app import create_app
 
 KEY = "key-of-the-web-tests"
@@ -52,7 +53,9 @@ def worker(services: Services) -> Worker:
 
 @pytest.fixture
 def app(services: Services) -> Flask:
-    return create_app(services)
+    app = create_app(services)
+    app.extensions[shared.KEY].fresh = 0  # what a test does beside the web is seen at once
+    return app
 
 
 class Api:

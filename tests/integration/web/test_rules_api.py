@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 
+from speechai.operation.campaigns import waterfall
 from tests.builders import MONDAY_NOON
 from tests.integration.web.conftest import ANA, BETO, LIST, Api
 from tests.integration.web.test_api import jobs, started
@@ -134,6 +135,17 @@ def test_the_waterfall_of_a_batch(api: Api, services):
     assert (found["jobs"], found["callable"]) == (2, 0)
     assert (window["rule"], window["jobs"], window["forbids"]) == ("window", 2, 2)
     assert window["earliest"] == window["latest"] == "2026-11-24T12:00:00.000Z"
+
+
+def test_the_page_of_a_large_batch_completes_itself(api: Api, panel, services, monkeypatch):
+    batch_id = started(api, policy="house")
+    monkeypatch.setattr(waterfall, "AT_ONCE", 1)
+    page = panel.get(f"/batches/{batch_id}/why").text
+    assert 'http-equiv="refresh"' in page and "Aún sin juzgar" in page
+    for _ in range(3):
+        page = panel.get(f"/batches/{batch_id}/why").text
+    assert 'http-equiv="refresh"' not in page and "Juzgado el" in page
+    assert api.get(f"/api/batches/{batch_id}/eligibility").json["complete"] is True
 
 
 def test_the_options_of_an_upload_reach_the_batch(api: Api):

@@ -83,7 +83,7 @@ def test_the_prefixes_of_our_own_countries_say_the_place():
 
 
 def test_the_calls_of_a_number_are_counted_on_its_own_dates():
-    full = some_facts(taken=Taken(number_places=frozenset({1, 2, 3})))
-    held = judge(a_job(next_phone=NEW_YORK), a_rulebook("anytime"), full, MONDAY_NOON)
+    full = some_facts(taken=Taken(number_places=frozenset({1, 2, 3})), number=NEW_YORK)
+    held = judge(a_job(), a_rulebook("anytime"), full, MONDAY_NOON)
     midnight = datetime(2026, 11, 24, tzinfo=ZoneInfo("America/New_York"))
     assert next(rule.until for rule in held.forbidding) == midnight

@@ -22,6 +22,7 @@ from speechai.operation.recovery import sweep
 from speechai.retell.errors import Throttled, UnknownResult
 from tests.fakes import ENDS, FakeProvider, Worker, make_services
 from tests.integration.operation.conftest import add_batch, job_id, phone
+from tests.integration.store.summed import is_counted
 
 LONGEST = timedelta(minutes=30)
 PLACES = [place for place in failpoints.PLACES if not place.startswith("wave")]
@@ -197,7 +198,9 @@ class Judge:
         history = self.make()
         for what, which in events:
             history.happen(what, which)
+            assert is_counted(history.services.store)
         history.come_to_rest()
+        assert is_counted(history.services.store)
         assert history.state() == self.expected
         assert [call["to_number"] for call in history.provider.rings] == [phone(1)]  # I1
 

@@ -64,7 +64,7 @@ def test_a_place_that_a_dying_dialer_took_is_free_again(services, worker, monkey
         dial(services, job_id())
     assert (size(services), job_of(services)["group_date"]) == (1, None)
     a_while_later(services)
-    assert heal_places(services) == 1
+    assert heal_places(services, services.store.batches.get("batch-1")) == 1
     dial(services, job_id())
     assert (size(services), job_of(services)["group_date"]) == (1, DAY.isoformat())
 
@@ -72,7 +72,7 @@ def test_a_place_that_a_dying_dialer_took_is_free_again(services, worker, monkey
 def test_while_places_are_being_taken_nothing_is_counted(services):
     add_batch(services, people=3, start="next_wave")
     assert services.store.groups.take_place("batch-1", DAY, 60)
-    assert heal_places(services) == 0
+    assert heal_places(services, services.store.batches.get("batch-1")) == 0
     assert size(services) == 1
 
 
@@ -91,13 +91,13 @@ def test_a_place_that_is_taken_during_the_count_is_not_lost(services, monkeypatc
         return counted
 
     monkeypatch.setattr(groups._jobs, "count_documents", meanwhile)
-    assert heal_places(services) == 0
+    assert heal_places(services, services.store.batches.get("batch-1")) == 0
     assert size(services) == 2
 
 
 def test_each_day_is_counted_once_after_it_came_to_rest(services, monkeypatch):
     add_batch(services, people=3, start="now")
     a_while_later(services)
-    assert heal_places(services) == 0
+    assert heal_places(services, services.store.batches.get("batch-1")) == 0
     monkeypatch.setattr(services.store.groups._jobs, "count_documents", killed)
-    assert heal_places(services) == 0
+    assert heal_places(services, services.store.batches.get("batch-1")) == 0

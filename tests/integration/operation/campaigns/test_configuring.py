@@ -350,36 +350,6 @@ def test_a_callback_reopens_who_was_given_up_but_never_who_opted_out(services, w
     )
 
 
-def test_the_waterfall_says_how_many_each_rule_holds(services, worker, provider):
-    provider.script = {phone(3): ["never_ends"], phone(4): ["promise"]}
-    add_batch(services, 8, policy="house", daily_contacts=6)
-    worker.run(before="poll_call")
-    while services.nudges.inbox and services.nudges.inbox[0][0] == "poll_call":
-        services.nudges.inbox.popleft()
-        worker.run(before="poll_call")
-    services.clock.set(MONDAY_NOON + timedelta(hours=8))
-    found = eligibility.of_batch(services, "batch-1")
-    assert (
-        found["jobs"]
-        == 8
-        == found["final"]
-        + found["in_progress"]
-        + found["callable"]
-        + sum(rule["jobs"] for rule in found["rules"])
-    )
-    by_rule = {rule["rule"]: rule for rule in found["rules"]}
-    assert by_rule["window"]["forbids"] == 8 - found["in_progress"] - found["final"]
-    assert by_rule["window"]["earliest"] == TUESDAY - timedelta(hours=3)
-
-
-def test_the_waterfall_and_the_single_question_agree(services, worker):
-    add_batch(services, 5, policy="house")
-    worker.tick()
-    services.clock.set(MONDAY_NOON + timedelta(minutes=90))
-    asked = [eligibility.of_job(services, job_id(number=number))["allowed"] for number in range(1, 6)]
-    assert eligibility.of_batch(services, "batch-1")["callable"] == sum(asked)
-
-
 def test_the_preview_is_what_is_sent(services, worker, provider):
     add_batch(services)
     told = eligibility.preview(services, job_id())

@@ -87,7 +87,7 @@ def test_what_cannot_be_true_is_flagged(services, worker, provider, monkeypatch,
     assert job.get("fecha_pago_cliente") == kept.get("fecha")
     assert job.get("monto_pago_cliente") == kept.get("monto")
     assert job["last_outcome"] == "goal_not_met"  # nobody agreed to what cannot be
-    assert services.store.job_reports.promised("batch-1")["promises"] == 0
+    assert services.store.tallies.read("batch-1").promises == {}
 
 
 def test_a_kept_promise_ends_the_calls(promised):
