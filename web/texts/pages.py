@@ -172,6 +172,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "dnc.added": ("Agregados: {added} de {given}.", "Added: {added} of {given}."),
     "dnc.why": ("Deshacer necesita un motivo.", "Undoing needs a reason."),
     "dnc.undo": ("Deshacer", "Undo"),
+    "dnc.undone": ("Deshecho", "Undone"),
     "dnc.undo_why": ("Por qué", "Why"),
     "dnc.since": ("Desde", "Since"),
     "dnc.by": ("Por", "By"),

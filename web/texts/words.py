@@ -1,6 +1,7 @@
 """What stored words are called: states, reasons, outcomes, rules, fields."""
 
 TEXTS: dict[str, tuple[str, str]] = {
+    "batch.uploading": ("Cargándose", "Uploading"),
     "batch.draft": ("Borrador", "Draft"),
     "batch.running": ("En curso", "Running"),
     "batch.paused": ("En pausa", "Paused"),
@@ -53,7 +54,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "outcome.account_refused": ("El proveedor rechaza la cuenta", "Account refused"),
     "outcome.unclassified": ("Sin clasificar", "Unclassified"),
     "outcome.needs_review": ("Requiere revisión", "Needs review"),
-    "outcome.open": ("Sin resultado todavía", "No outcome yet"),
     "attempt.reserved": ("Por marcar", "About to dial"),
     "attempt.dialing": ("Marcando", "Dialing"),
     "attempt.ongoing": ("En llamada", "In call"),
