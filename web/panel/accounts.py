@@ -8,6 +8,7 @@ from typing import Any
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from speechai.operation.calling.readiness import readiness
 from speechai.operation.campaigns import accounts as operation
 from speechai.operation.campaigns.accounts import AccountExistsError, AccountNotFoundError
 from speechai.operation.campaigns.configuring import RefusedOptionError
@@ -24,7 +25,10 @@ UNITS = {"credit_based": "credits", "minutes_based": "minutes"}  # what a top-up
 @blueprint.get("/accounts")
 def accounts() -> str:
     """Every account with its money."""
-    return render_template("panel/accounts.html", accounts=operation.listed(services()))
+    made = services()
+    return render_template(
+        "panel/accounts.html", accounts=operation.listed(made), lacks=readiness(made).lacks
+    )
 
 
 @blueprint.post("/accounts")
@@ -57,6 +61,7 @@ def account(account_id: str) -> str:
         entries=entries,
         zone=made.settings.zone,
         unit=UNITS.get(found["plan"]),
+        missing=readiness(made).lacks.get(account_id, ()),
     )
 
 

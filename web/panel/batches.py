@@ -13,6 +13,7 @@ from speechai.core.calendar import closed_reason, next_opening
 from speechai.core.retry_table import RETRIES
 from speechai.core.states import BatchState, JobState
 from speechai.core.zones import ZONE_OF_COUNTRY
+from speechai.operation.calling.readiness import missing_of_batch, readiness
 from speechai.operation.campaigns import batches as operation
 from speechai.operation.campaigns import configuring, eligibility
 from speechai.operation.campaigns.batches import BatchNotFoundError, MoveRefusedError
@@ -183,6 +184,8 @@ def _view(batch_id: str) -> dict[str, Any]:
         "numbers": _numbers(found, promised),
         "zone": batch.zone,
         "closed": _closed(standing),
+        # Where no account is configured, the page says so above everything.
+        "missing_here": () if readiness(made).is_unconfigured else missing_of_batch(made, standing),
         "legal": [sentence(laxity, current()) for laxity in found.get("legal_warnings", ())],
         "outage": breaker if (breaker := made.store.breakers.get(batch.account_id)).is_open else None,
         "waves": made.store.waves.of_batch(batch_id, limit=12),

@@ -204,6 +204,23 @@ TEXTS: dict[str, tuple[str, str]] = {
     "cancel.count": ("{count} personas por llamar.", "{count} people left to call."),
     "cancel.yes": ("Sí, cancelarla", "Yes, cancel it"),
     "cancel.no": ("No, volver", "No, go back"),
+    "provider.unconfigured": (
+        "Proveedor sin configurar: no se puede llamar a nadie.",
+        "Provider unconfigured: nobody can be called.",
+    ),
+    "provider.unconfigured_agent": (
+        "Proveedor sin configurar: sólo llaman las campañas que nombran un agente.",
+        "Provider unconfigured: only batches that name an agent can call.",
+    ),
+    "provider.unconfigured_batch": (
+        "Sin configurar: esta campaña no puede llamar a nadie.",
+        "Unconfigured: this batch can call nobody.",
+    ),
+    "provider.unconfigured_account": (
+        "Sin configurar: esta cuenta no puede llamar a nadie.",
+        "Unconfigured: this account can call nobody.",
+    ),
+    "provider.unconfigured_badge": ("Sin configurar", "Unconfigured"),
     "stop.link": ("Detener todo", "Stop everything"),
     "stop.title": ("Detener todas las llamadas", "Stop all calls"),
     "stop.explain": (
