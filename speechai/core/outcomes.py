@@ -139,6 +139,8 @@ def is_terminal(call: Mapping[str, Any]) -> bool:
 
 def rang(call: Mapping[str, Any]) -> bool:
     """Whether a phone rang. What cannot be told counts as a ring: the rule errs on the person's side."""
+    if call.get("duration_ms") or call.get("start_timestamp"):
+        return True  # somebody picked up, whatever ended it: the money may have run out in mid-sentence
     outcome = BY_DISCONNECTION.get(str(call.get("disconnection_reason")))
     if outcome in (Outcome.INVALID_NUMBER, Outcome.CAPACITY_REFUSED, Outcome.NO_CREDIT):
         return False

@@ -213,3 +213,12 @@ def test_answers_in_any_order_and_number_come_to_the_same(order, repeated):
 def test_an_end_is_never_undone():
     call = merge_calls(ANSWERS[2], ANSWERS[1])
     assert call["call_status"] == "ended"
+
+
+@given(
+    st.sampled_from([*BY_DISCONNECTION, "a_reason_nobody_knows"]),
+    st.sampled_from(["ended", "error", "not_connected"]),
+    st.integers(1, 3_600_000),
+)
+def test_what_was_talked_about_has_rung_whatever_ended_it(reason: str, status: str, duration_ms: int) -> None:
+    assert rang({"call_status": status, "disconnection_reason": reason, "duration_ms": duration_ms})
