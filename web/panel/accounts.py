@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
@@ -82,8 +82,8 @@ def change_account(account_id: str) -> Response:
     given: dict[str, Any] = {
         "status": form.get("status"),
         "legal": form.get("legal"),
-        "daily_budget_cents": _typed(budget) * 100 if budget else None,
-        "slots": int(slots) if slots.isdigit() else slots or None,
+        "daily_budget_cents": _in_cents(_typed(budget)) if budget else None,
+        "slots": int(slots) if slots.isascii() and slots.isdigit() and len(slots) < 10 else slots or None,
         "from_numbers": form.get("from_numbers", "").replace(",", " ").split(),
         "agent_id": form.get("agent_id", "").strip() or None,
         "caller_id_statement": form.get("caller_id_statement", "").strip() or None,
@@ -104,11 +104,19 @@ def _changed(account_id: str, change: Any) -> Response:
     return redirect(url_for("panel.account", account_id=account_id), 303)
 
 
-def _typed(value: str) -> Any:
+def _typed(value: str) -> Decimal:
     """A number as people type it; what is none goes on as it is, to be refused by name."""
     try:
         return Decimal(value.strip().replace(",", "."))
     except InvalidOperation:
+        return Decimal("NaN")
+
+
+def _in_cents(dollars: Decimal) -> Decimal:
+    """100 times as much; more than any number can hold is none."""
+    try:
+        return dollars * 100
+    except Overflow:
         return Decimal("NaN")
 
 

@@ -35,6 +35,7 @@ PAGE = 20
 PEOPLE = 25
 LATEST = 8
 REJECTED = 200
+MOST_ROWS = 10**9  # of a file: more than any has
 
 
 @blueprint.get("/")
@@ -150,8 +151,8 @@ def confirm_cancel(batch_id: str) -> str:
 def rejected(batch_id: str) -> str:
     """The rows of the file that became nothing, each with its reason."""
     found = _described(batch_id)
-    after = request.args.get("after", type=int, default=0)
-    rows = list(services().store.batches.rejections(batch_id, limit=REJECTED + 1, after=max(0, after)))
+    after = min(max(0, request.args.get("after", type=int, default=0)), MOST_ROWS)
+    rows = list(services().store.batches.rejections(batch_id, limit=REJECTED + 1, after=after))
     more = rows[REJECTED - 1]["row"] if len(rows) > REJECTED else None
     return render_template("panel/rejected.html", batch=found, rows=rows[:REJECTED], more=more)
 
