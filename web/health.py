@@ -15,6 +15,7 @@ from kombu import Connection
 from speechai.celery import app as celery_app
 from speechai.clock import monotonic
 from speechai.composition import require
+from speechai.operation.calling.readiness import Missing, Readiness, readiness
 from speechai.operation.services import Services
 from web.context import services
 from web.serialization import json_answer
@@ -91,6 +92,9 @@ def make_checks(made: Services) -> dict[str, Check]:
             answers = celery_app.control.ping(timeout=PING_SECONDS, connection=connection, limit=1)
         return {"status": "ok"} if answers else {"status": "error", "detail": "no worker answers"}
 
+    def provider() -> dict[str, Any]:
+        return _configured(readiness(made))
+
     def dialing() -> dict[str, Any]:
         # An open breaker or a stop is no fault of ours: it is told, and does not make the whole unwell.
         down = made.store.breakers.open_ones()
@@ -104,9 +108,27 @@ def make_checks(made: Services) -> dict[str, Check]:
                 },
             }
         stop = made.store.stops.current()
-        return {"status": "ok", **({"detail": "stopped", "since": stop["at"]} if stop else {})}
+        status = "unconfigured" if readiness(made).is_unconfigured else "ok"
+        return {"status": status, **({"detail": "stopped", "since": stop["at"]} if stop else {})}
 
-    return {"database": database, "broker": broker, "workers": workers, "dialing": dialing}
+    return {
+        "database": database,
+        "broker": broker,
+        "workers": workers,
+        "provider": provider,
+        "dialing": dialing,
+    }
+
+
+def _configured(ready: Readiness) -> dict[str, Any]:
+    """Nobody can be called: what is not set is told, and makes nothing unwell, as nothing is broken."""
+    lacking = {account: lacks for account, lacks in ready.lacks.items() if lacks}
+    if not ready.is_unconfigured:
+        return {"status": "ok", **({"unconfigured_accounts": lacking} if lacking else {})}
+    missing = ready.missing
+    whom = "but by batches that name an agent, " if missing == (Missing.AGENT,) else ""
+    detail = f"{whom}nobody can be called: {', '.join(missing)} not set"
+    return {"status": "unconfigured", "detail": detail, "missing": missing}
 
 
 @blueprint.get("/health")

@@ -14,8 +14,8 @@ from speechai.stack.environment import MARK
 from speechai.stack.errors import StackError
 
 
-def ask(url: str, seconds: float = 5) -> tuple[int, str]:
-    """An HTTP server's status and the start of what it says; status 0 when nobody answers.
+def ask(url: str, seconds: float = 5, *, most: int = 2000) -> tuple[int, str]:
+    """An HTTP server's status and the first `most` bytes of what it says; status 0 when nobody answers.
 
     Straight to the address: a proxy in the environment is not for our own parts.
     """
@@ -24,7 +24,7 @@ def ask(url: str, seconds: float = 5) -> tuple[int, str]:
     try:
         connection.request("GET", address.path or "/")
         response = connection.getresponse()
-        return response.status, response.read(2000).decode(errors="replace")
+        return response.status, response.read(most).decode(errors="replace")
     except (OSError, http.client.HTTPException) as error:
         return 0, str(error)
     finally:

@@ -113,6 +113,15 @@ class Stack:
         if "web" in self.supervisor.parts():
             self._wait_http("web", f"{self.panel_url}/health", (200,), seconds)
 
+    def missing(self) -> list[str]:
+        """The variables without which nobody can be called, as the web says: it knows the accounts too."""
+        _, said = probe.ask(f"{self.panel_url}/health", most=1_000_000)
+        try:
+            found = json.loads(said)["parts"]["provider"].get("missing", [])
+        except (ValueError, LookupError, TypeError, AttributeError):
+            return []  # a web that does not say
+        return [str(name) for name in found]
+
     def wait(self) -> None:
         """Return when `interrupt` is called. Raises StackError if the supervisor is lost."""
         while not self._interrupted:

@@ -32,6 +32,8 @@ def up(
         with _stopped_by_signals(stack), stack:
             _introduce(stack)
             stack.wait_ready()
+            if missing := stack.missing():
+                click.echo(nobody_can_be_called(missing))
             click.echo(_ready_line(stack))
             if on_ready:
                 on_ready(stack)
@@ -62,6 +64,28 @@ def _introduce(stack: Stack) -> None:
             f"real calls, through the real provider, with {' and '.join(stack.embedded)} embedded: "
             "these servers are for one machine and for trying; name your own with MONGO_URI and REDIS_URL"
         )
+
+
+REMEDIES = {
+    "RETELL_API_KEY": "no key of the provider: set RETELL_API_KEY to your workspace's",
+    "RETELL_AGENT_ID": "no agent to speak: set RETELL_AGENT_ID, or give an account its own in the panel",
+    "RETELL_FROM_NUMBER": (
+        "no number to call from: set RETELL_FROM_NUMBER, or give an account its own in the panel"
+    ),
+}
+
+
+TRY_IT = (
+    "  Variables go into the environment or into .env, read at the next start.\n"
+    "  To try everything without ringing anybody: speechai up --simulator"
+)
+
+
+def nobody_can_be_called(missing: list[str]) -> str:
+    """Why, and what to do about each of the variables that are missing."""
+    but = ", but by batches that name an agent" if missing == ["RETELL_AGENT_ID"] else ""
+    remedies = [f"  - {REMEDIES.get(name, f'set {name}')}" for name in missing]
+    return "\n".join((f"speechai: nobody can be called yet{but}:", *remedies, TRY_IT))
 
 
 def _ready_line(stack: Stack) -> str:

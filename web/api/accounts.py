@@ -63,7 +63,7 @@ def account_ledger(account_id: str) -> dict[str, Any]:
         raise _no_account()
     try:
         found = store.funds.ledger(account_id, limit=limit + 1, before=cursor_of_query())
-    except ValueError:
+    except (ValueError, OverflowError):  # no date, or one at the end of the calendar
         raise ProblemError(422, text("option.cursor"), field="cursor") from None
     shown = found[:limit]
     cursor = f"{shown[-1]['at'].isoformat()}|{shown[-1]['_id']}" if len(found) > limit else None

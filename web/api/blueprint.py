@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -14,6 +16,7 @@ from web.problems import ProblemError
 blueprint = Blueprint("api", __name__, url_prefix="/api")
 
 MAX_CURSOR = 200
+_HALF_A_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 
 
 def limit_of_query(default: int, most: int) -> int:
@@ -42,21 +45,35 @@ def instant_of(value: Any) -> datetime:
     """An instant as ISO 8601 with its offset."""
     try:
         instant = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
-    except ValueError:
-        instant = None
-    if instant is None or instant.tzinfo is None:
-        raise ProblemError(422, text("option.instant"), field="at")
-    return instant.astimezone(UTC)
+        if instant.tzinfo:
+            return instant.astimezone(UTC)
+    except (ValueError, OverflowError):  # not an instant, or one at the end of the calendar
+        pass
+    raise ProblemError(422, text("option.instant"), field="at")
 
 
 def json_body() -> dict[str, Any]:
     """The request's JSON object; an empty body is an empty object."""
-    if not request.get_data():
+    sent = request.get_data()
+    if not sent:
         return {}
-    body = request.get_json(force=True, silent=True)
+    try:
+        body = json.loads(sent.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        raise ProblemError(400, text("http.json")) from None
     if not isinstance(body, dict):
         raise ProblemError(400, text("http.json"))
+    if _HALF_A_CHARACTER.search(sent):
+        _refuse_half_characters(body)
     return body
+
+
+def _refuse_half_characters(body: dict[str, Any]) -> None:
+    """JSON may escape half of a surrogate pair, which is no character: nothing could store or answer it."""
+    try:
+        json.dumps(body, ensure_ascii=False).encode()
+    except UnicodeEncodeError:
+        raise ProblemError(400, text("http.half_character")) from None
 
 
 def word(value: Any, field: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Any
 
 from flask import flash, redirect, render_template, request, url_for
 from werkzeug.wrappers import Response
 
+from speechai.operation.calling.readiness import readiness
 from speechai.operation.campaigns import accounts as operation
 from speechai.operation.campaigns.accounts import AccountExistsError, AccountNotFoundError
 from speechai.operation.campaigns.configuring import RefusedOptionError
@@ -24,7 +25,10 @@ UNITS = {"credit_based": "credits", "minutes_based": "minutes"}  # what a top-up
 @blueprint.get("/accounts")
 def accounts() -> str:
     """Every account with its money."""
-    return render_template("panel/accounts.html", accounts=operation.listed(services()))
+    made = services()
+    return render_template(
+        "panel/accounts.html", accounts=operation.listed(made), lacks=readiness(made).lacks
+    )
 
 
 @blueprint.post("/accounts")
@@ -57,6 +61,7 @@ def account(account_id: str) -> str:
         entries=entries,
         zone=made.settings.zone,
         unit=UNITS.get(found["plan"]),
+        missing=readiness(made).lacks.get(account_id, ()),
     )
 
 
@@ -77,8 +82,8 @@ def change_account(account_id: str) -> Response:
     given: dict[str, Any] = {
         "status": form.get("status"),
         "legal": form.get("legal"),
-        "daily_budget_cents": _typed(budget) * 100 if budget else None,
-        "slots": int(slots) if slots.isdigit() else slots or None,
+        "daily_budget_cents": _in_cents(_typed(budget)) if budget else None,
+        "slots": int(slots) if slots.isascii() and slots.isdigit() and len(slots) < 10 else slots or None,
         "from_numbers": form.get("from_numbers", "").replace(",", " ").split(),
         "agent_id": form.get("agent_id", "").strip() or None,
         "caller_id_statement": form.get("caller_id_statement", "").strip() or None,
@@ -99,11 +104,19 @@ def _changed(account_id: str, change: Any) -> Response:
     return redirect(url_for("panel.account", account_id=account_id), 303)
 
 
-def _typed(value: str) -> Any:
+def _typed(value: str) -> Decimal:
     """A number as people type it; what is none goes on as it is, to be refused by name."""
     try:
         return Decimal(value.strip().replace(",", "."))
     except InvalidOperation:
+        return Decimal("NaN")
+
+
+def _in_cents(dollars: Decimal) -> Decimal:
+    """100 times as much; more than any number can hold is none."""
+    try:
+        return dollars * 100
+    except Overflow:
         return Decimal("NaN")
 
 

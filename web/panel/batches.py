@@ -13,6 +13,7 @@ from speechai.core.calendar import closed_reason, next_opening
 from speechai.core.retry_table import RETRIES
 from speechai.core.states import BatchState, JobState
 from speechai.core.zones import ZONE_OF_COUNTRY
+from speechai.operation.calling.readiness import missing_of_batch, readiness
 from speechai.operation.campaigns import batches as operation
 from speechai.operation.campaigns import configuring, providers, waterfall
 from speechai.operation.campaigns.batches import BatchNotFoundError, MoveRefusedError
@@ -35,6 +36,7 @@ PAGE = 20
 PEOPLE = 25
 LATEST = 8
 REJECTED = 200
+MOST_ROWS = 10**9  # of a file: more than any has
 
 
 @blueprint.get("/")
@@ -173,8 +175,8 @@ def move_provider(batch_id: str) -> Response | str:
 def rejected(batch_id: str) -> str:
     """The rows of the file that became nothing, each with its reason."""
     found = _described(batch_id)
-    after = request.args.get("after", type=int, default=0)
-    rows = list(services().store.batches.rejections(batch_id, limit=REJECTED + 1, after=max(0, after)))
+    after = min(max(0, request.args.get("after", type=int, default=0)), MOST_ROWS)
+    rows = list(services().store.batches.rejections(batch_id, limit=REJECTED + 1, after=after))
     more = rows[REJECTED - 1]["row"] if len(rows) > REJECTED else None
     return render_template("panel/rejected.html", batch=found, rows=rows[:REJECTED], more=more)
 
@@ -224,6 +226,8 @@ def _look(batch_id: str) -> dict[str, Any]:
         "zone": batch.zone,
         "closed": _closed(standing),
         "provider": made.settings.provider_key,
+        # Where no account is configured, the page says so above everything.
+        "missing_here": () if readiness(made).is_unconfigured else missing_of_batch(made, standing),
         "outage": standing.breaker if standing.breaker.is_open else None,
         "waves": made.store.waves.of_batch(batch_id, limit=12),
         "latest": made.store.attempts.latest(batch_id, LATEST),

@@ -88,7 +88,7 @@ def call_back(job_id: str) -> Response:
     try:
         local = datetime.fromisoformat(request.form.get("at", ""))
         operation.call_back(made, job_id, local.replace(tzinfo=found.zone).astimezone(UTC), caller())
-    except ValueError:
+    except (ValueError, OverflowError):  # no day, or one at the end of the calendar
         flash(text("job.callback_when"), "error")
     except JobRefusedError as error:
         flash(detail_in(current(), str(error)), "error")

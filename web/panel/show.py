@@ -67,6 +67,8 @@ def duration(seconds: Any) -> str:
 
 def clock(seconds: Any) -> str:
     """A place in a recording: "01:07"."""
+    if seconds is None:
+        return NOTHING
     minutes, rest = divmod(int(float(seconds)), 60)
     return f"{minutes:02d}:{rest:02d}"
 

@@ -9,6 +9,7 @@ from flask_login import current_user
 from werkzeug.wrappers import Response
 
 from speechai.operation.calling import stopping
+from speechai.operation.calling.readiness import Missing, readiness
 from web.auth import caller
 from web.context import services
 from web.language import text
@@ -21,7 +22,13 @@ def stop_in_force() -> dict[str, Any]:
     return {
         "stop_in_force": lambda: current_user.is_authenticated and services().store.stops.current(),
         "zone_of_house": lambda: services().settings.zone,
+        "nobody_callable": lambda: current_user.is_authenticated and _missing_everywhere(),
     }
+
+
+def _missing_everywhere() -> tuple[Missing, ...]:
+    ready = readiness(services())
+    return ready.missing if ready.is_unconfigured else ()
 
 
 @blueprint.get("/stop")

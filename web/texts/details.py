@@ -13,6 +13,15 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"the provider does not answer", "el proveedor no responde"),
         (r"not stopped", "no está detenido"),
         (r"stopped by (.+)", r"detenido por \1"),
+        (
+            r"not opened within 30 minutes, or a later wave took its place",
+            "no se abrió en 30 minutos, o una tanda posterior tomó su lugar",
+        ),
+        (
+            r"interrupted, and its day or its batch is over",
+            "quedó a medias, y su día o su campaña terminó",
+        ),
+        (r"window", "horario"),
         (r"the batch is draft", "la campaña es un borrador"),
         (r"the batch is running", "la campaña está en curso"),
         (r"the batch is paused", "la campaña está en pausa"),
@@ -41,8 +50,6 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"(\d+) of (\d+) days without an answer", r"\1 de \2 días sin respuesta"),
         (r"(\d+) of (\d+) calls used today", r"\1 de \2 llamadas hechas hoy"),
         (r"nobody asked not to be called", "nadie pidió no ser llamado"),
-        (r"opted_out since (\S+), for (.+)", r"pidió no ser llamado el \1, para \2"),
-        (r"(.+) since (\S+), for (.+)", r"\1 desde \2, para \3"),
         (r"only marketing is bound by it", "sólo obliga al marketing"),
         (r"(\S+) has not been consulted", r"no se ha consultado \1"),
         (r"(\S+) was consulted on (\S+)", r"\1 se consultó el \2"),
@@ -83,10 +90,37 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
 )
 
 
+# Of an entry of the do-not-call list: why it is there, and whom it binds.
+_ENTRY_WORDS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
+    (re.compile(pattern), spanish, english)
+    for pattern, spanish, english in (
+        (r"opted_out", "pidió no ser llamado", "opted out"),
+        (r"list", "de una lista", "from a list"),
+        (r"panel", "agregado en el panel", "added in the panel"),
+        (r"registry (\S+)", r"registro \1", r"register \1"),
+        (r"everybody", "todas las cuentas", "every account"),
+        (r"marketing", "todo marketing", "all marketing"),
+        (r"account:(\S+)", r"la cuenta \1", r"account \1"),
+    )
+)
+_ENTRY = re.compile(r"(.+) since (\S+), for (.+)")
+
+
+def entry_word_in(language: Language, word: str) -> str:
+    """The reason or the scope of a do-not-call entry in the language; an operator's own words stay."""
+    for pattern, spanish, english in _ENTRY_WORDS:
+        if found := pattern.fullmatch(word):
+            return found.expand(spanish if language == "es" else english)
+    return word
+
+
 def detail_in(language: Language, detail: str) -> str:
     """A rule's sentence in the language; one that is not known here stays as it is."""
     if language == "en":
         return detail
+    if entry := _ENTRY.fullmatch(detail):
+        reason, since, scope = entry.groups()
+        return f"{entry_word_in(language, reason)} desde el {since}, para {entry_word_in(language, scope)}"
     for pattern, spanish in _SPANISH:
         if found := pattern.fullmatch(detail):
             return found.expand(spanish)

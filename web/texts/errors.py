@@ -25,6 +25,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "The page has expired, or the request came from another site. Reload the page and try again.",
     ),
     "http.json": ("El cuerpo debe ser un objeto JSON.", "The body must be a JSON object."),
+    "http.half_character": (
+        "El cuerpo tiene media letra (un «surrogate» de Unicode sin su par, como \\ud800): no es texto.",
+        "The body holds half a character (a lone Unicode surrogate, such as \\ud800): that is no text.",
+    ),
     "http.no_batch": ("No existe esa campaña.", "There is no such batch."),
     "provider.same": (
         "La campaña ya llama por el proveedor actual.",

@@ -177,6 +177,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "dnc.added": ("Agregados: {added} de {given}.", "Added: {added} of {given}."),
     "dnc.why": ("Deshacer necesita un motivo.", "Undoing needs a reason."),
     "dnc.undo": ("Deshacer", "Undo"),
+    "dnc.undone": ("Deshecho", "Undone"),
     "dnc.undo_why": ("Por qué", "Why"),
     "dnc.since": ("Desde", "Since"),
     "dnc.by": ("Por", "By"),
@@ -227,6 +228,23 @@ TEXTS: dict[str, tuple[str, str]] = {
     ),
     "provider.yes": ("Sí, cambiarlo", "Yes, move it"),
     "provider.moved": ("La campaña llama ahora por {provider}.", "The batch calls through {provider} now."),
+    "provider.unconfigured": (
+        "Proveedor sin configurar: no se puede llamar a nadie.",
+        "Provider unconfigured: nobody can be called.",
+    ),
+    "provider.unconfigured_agent": (
+        "Proveedor sin configurar: sólo llaman las campañas que nombran un agente.",
+        "Provider unconfigured: only batches that name an agent can call.",
+    ),
+    "provider.unconfigured_batch": (
+        "Sin configurar: esta campaña no puede llamar a nadie.",
+        "Unconfigured: this batch can call nobody.",
+    ),
+    "provider.unconfigured_account": (
+        "Sin configurar: esta cuenta no puede llamar a nadie.",
+        "Unconfigured: this account can call nobody.",
+    ),
+    "provider.unconfigured_badge": ("Sin configurar", "Unconfigured"),
     "stop.link": ("Detener todo", "Stop everything"),
     "stop.title": ("Detener todas las llamadas", "Stop all calls"),
     "stop.explain": (

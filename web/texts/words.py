@@ -1,6 +1,7 @@
 """What stored words are called: states, reasons, outcomes, rules, fields."""
 
 TEXTS: dict[str, tuple[str, str]] = {
+    "batch.uploading": ("Cargándose", "Uploading"),
     "batch.draft": ("Borrador", "Draft"),
     "batch.running": ("En curso", "Running"),
     "batch.paused": ("En pausa", "Paused"),
@@ -57,7 +58,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "outcome.account_refused": ("El proveedor rechaza la cuenta", "Account refused"),
     "outcome.unclassified": ("Sin clasificar", "Unclassified"),
     "outcome.needs_review": ("Requiere revisión", "Needs review"),
-    "outcome.open": ("Sin resultado todavía", "No outcome yet"),
     "attempt.reserved": ("Por marcar", "About to dial"),
     "attempt.dialing": ("Marcando", "Dialing"),
     "attempt.ongoing": ("En llamada", "In call"),
@@ -144,6 +144,18 @@ TEXTS: dict[str, tuple[str, str]] = {
     "consent.none": ("No consta", "None on record"),
     "consent.express": ("Expreso", "Express"),
     "consent.written": ("Por escrito", "Written"),
+    "missing.RETELL_API_KEY": (
+        "Falta la clave del proveedor: defina RETELL_API_KEY y reinicie.",
+        "The provider's key is missing: set RETELL_API_KEY and restart.",
+    ),
+    "missing.RETELL_AGENT_ID": (
+        "Falta el agente que habla: dé uno a la cuenta, o defina RETELL_AGENT_ID y reinicie.",
+        "The agent that speaks is missing: give the account one, or set RETELL_AGENT_ID and restart.",
+    ),
+    "missing.RETELL_FROM_NUMBER": (
+        "Falta el número desde el que se llama: dé uno a la cuenta, o defina RETELL_FROM_NUMBER y reinicie.",
+        "The number to call from is missing: give the account one, or set RETELL_FROM_NUMBER and restart.",
+    ),
     "plan.unlimited": ("Sin límite", "Unlimited"),
     "plan.credit_based": ("Por crédito", "By credit"),
     "plan.minutes_based": ("Por minutos", "By minutes"),

@@ -103,6 +103,7 @@ def _attempt(attempt: Mapping[str, Any]) -> Document:
         "to_number",
         "from_number",
         "reserved_at",
+        "ended_at",
         "status",
         "outcome",
         "uses_place",

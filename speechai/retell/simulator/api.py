@@ -11,11 +11,13 @@ from typing import Any
 from flask import Flask, Response, jsonify, request
 from werkzeug.exceptions import HTTPException
 
-from speechai.retell.simulator.faults import UnknownFaultError
+from speechai.retell.simulator.calls import Call, RefusedError
+from speechai.retell.simulator.faults import REFUSALS, UnknownFaultError
 from speechai.retell.simulator.outcomes import UnknownOutcomeError
 from speechai.retell.simulator.queries import BadFilterError, as_listed, matches_v2, matches_v3
-from speechai.retell.simulator.world import Call, RefusedError, World
+from speechai.retell.simulator.world import World
 
+SERVER_ERROR = "An unexpected server error occurred."
 E164 = re.compile(r"\+[1-9]\d{6,14}")
 AGENT_FIELDS = {
     "agent_name": "Agente simulado",
@@ -86,6 +88,8 @@ class _Api:
     # -- answers ----------------------------------------------------------------------------------
 
     def _guarded(self, view: Callable[..., Any]) -> Callable[..., Any]:
+        lookups = {self.get: "get", self.list_v2: "list", self.list_v3: "list"}
+
         @functools.wraps(view)
         def guarded(**arguments: Any) -> Any:
             with self.world.lock:
@@ -94,10 +98,32 @@ class _Api:
             if not given.startswith("Bearer ") or (self.api_key and given[7:] != self.api_key):
                 raise RefusedError(401, "API key is missing or invalid.")
             if view != self.create and self.world.faults.strikes("read_500"):
-                raise RefusedError(500, "An unexpected server error occurred.")
+                raise RefusedError(500, SERVER_ERROR)
+            if lookup := lookups.get(view):
+                self._fail_lookup(lookup)
             return view(**arguments)
 
         return guarded
+
+    def _fail_lookup(self, lookup: str) -> None:
+        faults = self.world.faults
+        if faults.strikes(f"{lookup}_hangs"):
+            threading.Event().wait(faults.seconds["hang_s"])
+        if faults.strikes(f"{lookup}_500"):
+            raise RefusedError(500, SERVER_ERROR)
+        if faults.strikes(f"{lookup}_401"):
+            raise RefusedError(*REFUSALS["401"])
+
+    def _fail_create(self, key: Any) -> None:
+        """Refuse it, as the faults say; where the key was used before, the call that it made goes on."""
+        faults = self.world.faults
+        for fault in ("repost", "create") if self.world.knows(key) else ("create",):
+            for name, (status, message) in REFUSALS.items():
+                if faults.strikes(f"{fault}_{name}"):
+                    says_when = status == 429 and not faults.strikes("no_retry_after")
+                    raise RefusedError(status, message, retry_after=1.0 if says_when else None)
+        if faults.strikes("create_500"):
+            raise RefusedError(500, SERVER_ERROR)
 
     def _error(self, status: int, message: str) -> Response:
         body = {"status": "error", "message": message}
@@ -135,14 +161,10 @@ class _Api:
         body = self._body()
         _validate(body)
         faults = self.world.faults
-        if faults.strikes("create_429"):
-            wait = None if faults.strikes("no_retry_after") else 1.0
-            raise RefusedError(429, "Account rate limited, please throttle your requests.", retry_after=wait)
-        if faults.strikes("create_500"):
-            raise RefusedError(500, "An unexpected server error occurred.")
-        call = self.world.create(body)
+        self._fail_create(body.get("idempotency_key"))
+        call = self.world.create(body, request.headers["Authorization"].removeprefix("Bearer "))
         if faults.strikes("create_500_created"):
-            raise RefusedError(500, "An unexpected server error occurred.")
+            raise RefusedError(500, SERVER_ERROR)
         if faults.strikes("lost_reply"):
             return _broken_answer()
         if faults.strikes("slow_create"):
@@ -162,6 +184,8 @@ class _Api:
         limit = _limit(body)
         wanted = body.get("filter_criteria") or {}
         found, more = self._page(body, limit, lambda call: matches_v3(call.public, wanted), "pagination_key")
+        if not found and "metadata" in wanted and self.world.faults.strikes("repost_unreachable"):
+            self._shut_after_a_lagging_list(wanted)
         answer: dict[str, Any] = {"items": [as_listed(call.public) for call in found], "has_more": more}
         if more:
             answer["pagination_key"] = str(found[-1].seq)
@@ -170,6 +194,12 @@ class _Api:
                 calls = self._visible(wanted)
                 answer["total"] = sum(matches_v3(call.public, wanted) for call in calls)
         return jsonify(answer)
+
+    def _shut_after_a_lagging_list(self, wanted: dict[str, Any]) -> None:
+        with self.world.lock:
+            exists = any(matches_v3(call.public, wanted) for call in self.world.by_seq)
+        if exists:
+            self.world.shut(self.world.faults.seconds["unreachable_s"])
 
     def list_v2(self) -> Any:
         body = self._body()

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from speechai.retell.simulator.calls import Limits
 from speechai.retell.simulator.faults import FAULTS, SECONDS, UnknownFaultError
 from speechai.retell.simulator.outcomes import UnknownOutcomeError
 from speechai.retell.simulator.server import Options, make_world, run
-from speechai.retell.simulator.world import Limits
 
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -24,7 +24,7 @@ _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed, the same outcomes.")
 @click.option("--webhook", help="Where webhooks go, unless a call says otherwise.")
-@click.option("--webhook-key", help="Signs the webhooks (default: the API key).")
+@click.option("--webhook-key", help="Signs the webhooks (default: the key that made the call).")
 @click.option("--api-key", help="The only key that is accepted (default: any).")
 @click.option("--concurrency", type=int, default=20, show_default=True, help="Calls at once.")
 @click.option("--cps", type=float, default=0.0, help="Calls per second and from-number (0: no limit).")

@@ -65,8 +65,10 @@ WORDS_PER_SECOND = 2.5
 
 def captured_variables(
     plan: Plan, told: dict[str, str], now: datetime, callback_at: datetime, draw: random.Random
-) -> dict[str, str]:
+) -> dict[str, Any]:
     """What the agent wrote down in this call."""
+    if plan.captured is not None:
+        return {str(name): value for name, value in plan.captured.items()}
     match plan.ending.captured:
         case "promise":
             return _promise(told, now.date(), draw)

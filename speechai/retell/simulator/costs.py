@@ -17,6 +17,13 @@ ANALYSIS = Decimal("1.5")
 _ROUND = Decimal("0.0001")
 
 
+def grown(cost: dict[str, Any]) -> dict[str, Any]:
+    """The same call's cost after one more product was charged: half as much again."""
+    more = float((Decimal(str(cost["combined_cost"])) / 2).quantize(_ROUND))
+    products = [*cost["product_costs"], {"product": "late_charge", "cost": more}]
+    return {**cost, "product_costs": products, "combined_cost": cost["combined_cost"] + more}
+
+
 def cost_of(talk_s: float, *, analysed: bool) -> dict[str, Any]:
     """The `call_cost` of a call that was answered for `talk_s` seconds; one never answered costs nothing."""
     if talk_s <= 0:

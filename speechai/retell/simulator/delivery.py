@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from concurrent.futures import ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import requests
 
-from speechai.retell.simulator.world import Call, World
+from speechai.retell.simulator.calls import Call
+from speechai.retell.simulator.world import World
 from speechai.retell.webhook import HEADER, sign
 
 log = logging.getLogger(__name__)
@@ -27,6 +28,7 @@ DRAIN_S = 3.0
 class _Webhook:
     url: str
     body: bytes
+    key: str  # that signs it
     lane: int
     era: int  # which of the world's lives it tells of
 
@@ -34,7 +36,8 @@ class _Webhook:
 class Delivery:
     """Sends what happens in a world to whoever asked for it."""
 
-    def __init__(self, world: World, key: str) -> None:
+    def __init__(self, world: World, key: str | None = None) -> None:
+        """`key` signs every webhook; without it each call's are signed with the API key that made it."""
         self._world = world
         self._key = key
         self._lanes = [ThreadPoolExecutor(1, thread_name_prefix=f"webhook-{lane}") for lane in range(LANES)]
@@ -54,9 +57,9 @@ class Delivery:
         instant = self._world.clock.now()
         body = {"event": event, "call": shown, "event_timestamp": int(instant.timestamp() * 1000)}
         lane = hash(shown["call_id"]) % LANES
-        self._spoil(
-            _Webhook(call.webhook_url, json.dumps(body, ensure_ascii=False).encode(), lane, self._world.era)
-        )
+        content = json.dumps(body, ensure_ascii=False).encode()
+        key = self._key or call.key
+        self._spoil(_Webhook(call.webhook_url, content, key, lane, self._world.era))
 
     def drain(self) -> None:
         """Wait until nothing of an earlier era is on its way; not for ever, should a receiver hang."""
@@ -73,42 +76,42 @@ class Delivery:
             self.sent["lost"] += 1
             return
         if faults.strikes("webhook_bad_signature"):
-            self._submit(webhook, "someone-elses-key")
+            self._submit(replace(webhook, key="someone-elses-key"))
         if faults.strikes("webhook_stale"):
-            self._submit(webhook, self._key, age_ms=STALE_MS)
+            self._submit(webhook, age_ms=STALE_MS)
         if faults.strikes("webhook_late"):
             seconds = faults.seconds["webhook_late_s"]
-            self._world.after(seconds, lambda: self._submit(webhook, self._key), real=True)
+            self._world.after(seconds, lambda: self._submit(webhook), real=True)
             return
         if faults.strikes("webhook_reorder") and self._held is None:
             self._held = webhook
             # Should nothing follow, it comes a little later by itself.
             self._world.after(2.0, self._release_held, real=True)
             return
-        self._submit(webhook, self._key)
+        self._submit(webhook)
         self._release_held()
         if faults.strikes("webhook_duplicate"):
-            self._submit(webhook, self._key)
+            self._submit(webhook)
 
     def _release_held(self) -> None:
         if self._held is not None:
             webhook, self._held = self._held, None
-            self._submit(webhook, self._key)
+            self._submit(webhook)
 
-    def _submit(self, webhook: _Webhook, key: str, *, age_ms: int = 0, tries: int = 0) -> None:
+    def _submit(self, webhook: _Webhook, *, age_ms: int = 0, tries: int = 0) -> None:
         try:
-            self._lanes[webhook.lane].submit(self._send, webhook, key, age_ms, tries)
+            self._lanes[webhook.lane].submit(self._send, webhook, age_ms, tries)
         except RuntimeError:
             log.info("not sent: the simulator is stopping")
 
-    def _send(self, webhook: _Webhook, key: str, age_ms: int, tries: int) -> None:
+    def _send(self, webhook: _Webhook, age_ms: int, tries: int) -> None:
         if webhook.era != self._world.era:
             return
         timestamp_ms = int(self._world.clock.now().timestamp() * 1000) - age_ms
         headers: dict[str, Any] = {
             "Content-Type": "application/json",
             "User-Agent": "axios/1.7.7",
-            HEADER: sign(webhook.body, key, timestamp_ms),
+            HEADER: sign(webhook.body, webhook.key, timestamp_ms),
         }
         try:
             answer = self._session.post(webhook.url, data=webhook.body, headers=headers, timeout=TIMEOUT)
@@ -122,7 +125,7 @@ class Delivery:
             self.sent["refused"] += 1
             self._world.after(
                 RETRY_SPACING_S * 2**tries,
-                lambda: self._submit(webhook, key, age_ms=age_ms, tries=tries + 1),
+                lambda: self._submit(webhook, age_ms=age_ms, tries=tries + 1),
                 real=True,
             )
         else:

@@ -40,7 +40,11 @@ class Ending:
     says: str = ""  # what the person says, a key of `conversation.LINES`
     captured: str = ""  # what the agent writes down, a key of `conversation.CAPTURED`
     voicemail: bool = False
+    only_analysed: bool = False  # what was captured is told by the analysis alone, not by the call's end
+    analysis: tuple[float, float] | None = None  # seconds from the end to the analysis; None: as usual
 
+
+LATE = (300, 900)  # an analysis that comes minutes after the end
 
 OUTCOMES: dict[str, Ending] = {
     "promise": Ending(
@@ -61,7 +65,26 @@ OUTCOMES: dict[str, Ending] = {
     "user_hangup_early": Ending("ended", "user_hangup", talk=Talk.SHORT, says="hello"),
     "silent": Ending("ended", "inactivity", talk=Talk.MACHINE),
     "dnc": Ending("ended", "user_requested_dnc", talk=Talk.CONVERSATION, says="opted_out"),
-    "user_callback": Ending("ended", "user_requested_callback", talk=Talk.CONVERSATION, says="callback"),
+    "user_callback": Ending(
+        "ended",
+        "user_requested_callback",
+        talk=Talk.CONVERSATION,
+        says="callback",
+        captured="callback",
+        only_analysed=True,
+    ),
+    **{
+        f"late_{said}": Ending(
+            "ended",
+            "user_hangup",
+            talk=Talk.CONVERSATION,
+            says=said,
+            captured=said,
+            only_analysed=True,
+            analysis=LATE,
+        )
+        for said in ("opted_out", "wrong_person", "third_party", "callback")
+    },
     "voicemail": Ending("ended", "voicemail_reached", talk=Talk.MACHINE, voicemail=True),
     "in_voicemail_late": Ending("ended", "user_hangup", talk=Talk.MACHINE, voicemail=True),
     "no_answer": Ending("not_connected", "dial_no_answer", ring=(25, 30)),
@@ -75,6 +98,10 @@ OUTCOMES: dict[str, Ending] = {
     "error_unknown": Ending("error", "error_unknown", ring=(1, 4), rang=False),
     "concurrency_error": Ending("error", "concurrency_limit_reached", ring=(0.2, 1), rang=False),
     "no_valid_payment": Ending("error", "no_valid_payment", ring=(0.2, 1), rang=False),
+    # They cut a conversation short: the phone had rung, and somebody was there.
+    "credit_exhausted": Ending("ended", "credit_exhausted", talk=Talk.CONVERSATION, says="no_agreement"),
+    "no_payment_in_call": Ending("error", "no_valid_payment", talk=Talk.CONVERSATION, says="hello"),
+    "concurrency_in_call": Ending("error", "concurrency_limit_reached", talk=Talk.SHORT, says="hello"),
     "never_ends": Ending("ended", "manual_stopped", talk=Talk.ENDLESS, says="hello"),
     "unknown_enum": Ending("ended", "teleported_away", talk=Talk.SHORT, says="hello"),
 }
@@ -101,8 +128,12 @@ USUAL_MIX: dict[str, float] = {
 ANALYSIS_NEVER = 0.01  # of answered calls
 
 
+# What a script may say of a call besides its outcome; seconds are simulated ones.
+WISHES = frozenset({"outcome", "ring_s", "talk_s", "analysis_s", "captured"})
+
+
 class UnknownOutcomeError(ValueError):
-    """A mix or a script names an outcome that there is not."""
+    """A mix or a script names an outcome, or something of a call, that there is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +146,7 @@ class Plan:
     talk_s: float | None  # None: until it is stopped
     analysis_s: float | None  # None: it never comes
     cost_s: float
+    captured: Mapping[str, Any] | None = None  # what the agent writes down, instead of the outcome's
 
 
 @dataclass(slots=True)
@@ -141,7 +173,8 @@ class Casting:
         Raises UnknownOutcomeError.
         """
         for outcomes in scripts.values():
-            _check([entry["outcome"] if isinstance(entry, Mapping) else entry for entry in outcomes])
+            _check([entry.get("outcome") if isinstance(entry, Mapping) else entry for entry in outcomes])
+            _check_wishes([entry for entry in outcomes if isinstance(entry, Mapping)])
         self.scripts = {number: list(outcomes) for number, outcomes in scripts.items() if outcomes}
 
     def plan(self, to_number: str, nth: int) -> Plan:
@@ -160,6 +193,8 @@ class Casting:
         analysis = 2 + draw.expovariate(1 / 6)  # 2 to 30 s, with a long tail
         if ending.talk is not Talk.NONE and draw.random() < ANALYSIS_NEVER:
             analysis = -1
+        if ending.analysis:
+            analysis = draw.uniform(*ending.analysis)
         wanted = float(wishes.get("analysis_s", analysis))
         return Plan(
             outcome=wishes["outcome"],
@@ -168,6 +203,7 @@ class Casting:
             talk_s=None if ending.talk is Talk.ENDLESS else float(wishes.get("talk_s", talk)),
             analysis_s=wanted if wanted >= 0 else None,
             cost_s=draw.uniform(0.5, 3),
+            captured=wishes.get("captured"),
         )
 
 
@@ -181,6 +217,14 @@ def _talk_seconds(talk: Talk, draw: random.Random) -> float:
             return draw.uniform(1, 6)
         case _:
             return 0.0
+
+
+def _check_wishes(entries: Sequence[Mapping[str, Any]]) -> None:
+    for entry in entries:
+        if unknown := set(entry) - WISHES:
+            raise UnknownOutcomeError(f"unknown {sorted(unknown)} of a call; there are {sorted(WISHES)}")
+        if not isinstance(entry.get("captured", {}), Mapping):
+            raise UnknownOutcomeError("`captured` is an object: variable → what the agent wrote")
 
 
 def _check(names: Any) -> None:

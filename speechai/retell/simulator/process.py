@@ -14,12 +14,14 @@ import requests
 class SimulatorServer:
     """`with SimulatorServer(["--speed", "50"]) as simulator:` — `simulator.url` answers within."""
 
-    def __init__(self, arguments: Sequence[str] = (), *, api_key: str = "key_simulated") -> None:
+    def __init__(self, arguments: Sequence[str] = (), *, api_key: str | None = "key_simulated") -> None:
+        """`api_key` is the only one that it takes; None: any, as without options."""
         self.api_key = api_key
         self.url = ""
         self._command = [
             *(sys.executable, "-m", "speechai.retell.simulator"),
-            *("--port", "0", "--api-key", api_key),
+            *("--port", "0"),
+            *(("--api-key", api_key) if api_key else ()),
             *arguments,
         ]
         self._process: subprocess.Popen[str] | None = None

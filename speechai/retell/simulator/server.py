@@ -9,10 +9,12 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 
 from speechai.retell.simulator.api import create_app
+from speechai.retell.simulator.calls import Limits
 from speechai.retell.simulator.delivery import Delivery
-from speechai.retell.simulator.world import Limits, World
+from speechai.retell.simulator.door import Worker, free_port
+from speechai.retell.simulator.world import World
 
-THREADS = 32
+THREADS = 128  # lookups that hang take one each, and calls must go on being made
 
 
 @dataclass
@@ -58,12 +60,13 @@ def run(options: Options) -> None:
 class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, options: Options) -> None:
         self._options = options
+        self.world: World | None = None  # made by `load`
         super().__init__()
 
     def load_config(self) -> None:
         settings = {
-            "bind": f"{self._options.host}:{self._options.port}",
-            "worker_class": "gthread",
+            "bind": f"{self._options.host}:{self._options.port or free_port(self._options.host)}",
+            "worker_class": Worker,
             "workers": 1,
             "threads": THREADS,
             "keepalive": 30,
@@ -78,10 +81,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Any:
         # In the worker, after the fork: a world has a thread, and threads do not survive one.
-        world = make_world(self._options)
-        key = self._options.webhook_key or self._options.api_key or "key_simulated"
-        Delivery(world, key)
-        return create_app(world, self._options.api_key)
+        self.world = make_world(self._options)
+        Delivery(self.world, self._options.webhook_key)
+        return create_app(self.world, self._options.api_key)
 
 
 def _announce(server: Any) -> None:

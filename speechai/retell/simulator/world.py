@@ -18,71 +18,20 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from speechai.clock import Clock, SystemClock, monotonic
+from speechai.retell.simulator.calls import Call, Limits, RefusedError
 from speechai.retell.simulator.conversation import (
     analysis_of,
     captured_variables,
     transcript_fields,
     turns_of,
 )
-from speechai.retell.simulator.costs import cost_of
+from speechai.retell.simulator.costs import cost_of, grown
 from speechai.retell.simulator.faults import Faults
-from speechai.retell.simulator.outcomes import Casting, Plan
+from speechai.retell.simulator.outcomes import Casting
 
 IDEMPOTENCY = timedelta(hours=1)
-LIVE = frozenset({"registered", "ongoing"})
 
-Emit = Callable[["Call", str], None]
-
-
-class RefusedError(Exception):
-    """The API refuses; `status` and `message` are what it answers."""
-
-    def __init__(self, status: int, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message
-        self.retry_after = retry_after
-
-
-@dataclass(slots=True)
-class Limits:
-    """What the workspace allows; all of it can be changed while it runs."""
-
-    concurrency: int = 20
-    calls_per_second: float = 0  # per from-number; 0: no limit
-    concurrency_refusal: str = "429"  # or "call_error": accepted, then call_status error
-    out_of_credit: bool = False
-    agents: tuple[str, ...] = ()  # empty: every agent is known
-    from_numbers: tuple[str, ...] = ()  # empty: every number is ours
-
-
-@dataclass(slots=True)
-class Call:
-    """One call: what the API shows of it, and what really happened."""
-
-    seq: int
-    public: dict[str, Any]
-    plan: Plan
-    told: dict[str, str]
-    webhook_url: str | None
-    created_at: datetime
-    deleted: bool = False
-    rang: bool = False
-    ring_at: datetime | None = None
-    answered_at: datetime | None = None
-    over_at: datetime | None = None
-    over_monotonic: float | None = None
-    cost_cents: float | None = None
-
-    @property
-    def id(self) -> str:
-        """The provider's id of the call."""
-        return str(self.public["call_id"])
-
-    @property
-    def is_live(self) -> bool:
-        """Whether it holds a slot."""
-        return self.public["call_status"] in LIVE
+Emit = Callable[[Call, str], None]
 
 
 @dataclass
@@ -101,6 +50,7 @@ class World:
         self.faults = Faults(self.seed)
         self.emit: Emit = lambda call, event: None
         self.drain: Callable[[], None] = lambda: None
+        self.shut: Callable[[float], None] = lambda seconds: None
         self.era = 0  # how often it was reset
         self.lock = threading.RLock()
         self._wake = threading.Condition(self.lock)
@@ -161,14 +111,20 @@ class World:
         """How many calls hold a slot."""
         return self._live
 
-    def create(self, body: dict[str, Any]) -> Call:
-        """Make the call that a request asks for. Raises RefusedError."""
+    def knows(self, key: Any) -> bool:
+        """Whether a call was made with this idempotency key, of late."""
+        with self.lock:
+            made_at, _ = self._keys.get(str(key), (None, ""))
+            return made_at is not None and self.clock.now() - made_at < IDEMPOTENCY
+
+    def create(self, body: dict[str, Any], api_key: str = "") -> Call:
+        """Make the call that a request with that key asks for. Raises RefusedError."""
         with self.lock:
             now = self.clock.now()
             if known := self._replayed(body.get("idempotency_key"), now):
                 return known
             self._admit(body)
-            call = self._register(body, now)
+            call = self._register(body, now, api_key)
             full = self._live >= self.limits.concurrency and self.limits.concurrency_refusal == "call_error"
             self._live += 1
             self.max_concurrent = max(self.max_concurrent, self._live if not full else 0)
@@ -213,7 +169,7 @@ class World:
         recent.append(now)
         return True
 
-    def _register(self, body: dict[str, Any], now: datetime) -> Call:
+    def _register(self, body: dict[str, Any], now: datetime, api_key: str) -> Call:
         to_number = body["to_number"]
         plan = self.casting.plan(to_number, self._dials[to_number])
         self._dials[to_number] += 1
@@ -245,6 +201,7 @@ class World:
             told=dict(body.get("retell_llm_dynamic_variables") or {}),
             webhook_url=override.get("webhook_url") or self.webhook_url,
             created_at=now,
+            key=api_key,
         )
         self.by_seq.append(call)
         self.calls[call.id] = call
@@ -289,7 +246,9 @@ class World:
             return
         draw = random.Random(f"{self.seed}|said|{call.public['to_number']}|{call.seq}")
         callback_at = self.clock.now() + timedelta(seconds=self.callback_after_s)
-        captured = captured_variables(call.plan, call.told, self.clock.now(), callback_at, draw)
+        said = captured_variables(call.plan, call.told, self.clock.now(), callback_at, draw)
+        call.captured, call.is_late = said, self.faults.strikes("analysis_late")
+        told = {} if call.is_late or call.plan.ending.only_analysed else said
         start = int(call.public["start_timestamp"])
         call.public |= {
             "end_timestamp": start + round(talk_s * 1000),
@@ -299,28 +258,37 @@ class World:
             "public_log_url": f"https://recordings.invalid/{call.id}/public.log",
             "latency": {"e2e": {"p50": 1250, "p90": 1900, "max": 3100, "min": 800, "num": 6, "values": []}},
             "llm_token_usage": {"values": [820, 910], "average": 865, "num_requests": 2},
-            "collected_dynamic_variables": captured,
-            **transcript_fields(turns_of(call.plan.ending, call.told, captured), talk_s),
+            "collected_dynamic_variables": told,
+            **transcript_fields(turns_of(call.plan.ending, call.told, said), talk_s),
         }
         self._end(call, status, reason, talk_s=talk_s)
 
     def _end(self, call: Call, status: str, reason: str, *, talk_s: float) -> None:
         call.public |= {"call_status": status, "disconnection_reason": reason}
-        call.over_at, call.over_monotonic = self.clock.now(), monotonic()
+        call.over_at = self.clock.now()
         self._live -= 1
         analysed = call.plan.analysis_s is not None
         cost = cost_of(talk_s, analysed=analysed and talk_s > 0)
-        call.cost_cents = float(cost["combined_cost"])
         if self.faults.strikes("extra_fields"):
             call.public |= {"quantum_state": "superposed", "call_weather": {"sky": "clear"}}
-        self.after(call.plan.cost_s, lambda: call.public.update(call_cost=cost))
+        self.after(call.plan.cost_s, lambda: self._charge(call, cost))
         self.emit(call, "call_ended")
-        if call.plan.analysis_s is not None:
+        if call.is_late:
+            self.after(self.faults.seconds["analysis_late_s"], lambda: self._analyse(call), real=True)
+        elif call.plan.analysis_s is not None:
             self.after(max(call.plan.analysis_s, call.plan.cost_s), lambda: self._analyse(call))
 
+    def _charge(self, call: Call, cost: dict[str, Any]) -> None:
+        """What it costs is there for whoever looks at the call; nobody is told, not even if it grows."""
+        call.public["call_cost"] = cost
+        call.costs.append(float(cost["combined_cost"]))
+        if cost["combined_cost"] and len(call.costs) == 1 and self.faults.strikes("cost_grows"):
+            more = grown(cost)
+            self.after(self.faults.seconds["cost_grows_s"], lambda: self._charge(call, more), real=True)
+
     def _analyse(self, call: Call) -> None:
-        captured = call.public.get("collected_dynamic_variables") or {}
-        call.public["call_analysis"] = analysis_of(call.plan, captured, call.told)
+        call.analysed_at = self.clock.now()
+        call.public["call_analysis"] = analysis_of(call.plan, call.captured, call.told)
         self.emit(call, "call_analyzed")
 
     def stop(self, call: Call) -> None:
@@ -339,7 +307,7 @@ class World:
         with self.lock:
             rings = sum(call.rang for call in self.by_seq)
             return {
-                "calls": [_entry(call) for call in self.by_seq],
+                "calls": [call.entry() for call in self.by_seq],
                 "creates": len(self.by_seq),
                 "rings": rings,
                 "live": self._live,
@@ -347,26 +315,6 @@ class World:
                 "outcomes": dict(Counter(call.plan.outcome for call in self.by_seq)),
                 "requests": dict(self.requests),
             }
-
-
-def _entry(call: Call) -> dict[str, Any]:
-    metadata = call.public.get("metadata") or {}
-    return {
-        "call_id": call.id,
-        "metadata": metadata,
-        "attempt_id": metadata.get("attempt_id"),
-        "from_number": call.public["from_number"],
-        "to_number": call.public["to_number"],
-        "outcome": call.plan.outcome,
-        "call_status": call.public["call_status"],
-        "disconnection_reason": call.public.get("disconnection_reason"),
-        "rang": call.rang,
-        "created_at": call.created_at.timestamp(),
-        "ring_at": call.ring_at.timestamp() if call.ring_at else None,
-        "answered_at": call.answered_at.timestamp() if call.answered_at else None,
-        "ended_at": call.over_at.timestamp() if call.over_at else None,
-        "cost_cents": call.cost_cents,
-    }
 
 
 def _ms(instant: datetime) -> int:

@@ -1,11 +1,13 @@
 """A tiny real part for the stack's tests: an HTTP server on a port, or a program that only waits.
 
-`slow` is how many seconds it takes to stop, as a worker does that finishes a task.
+`slow` is how many seconds it takes to stop, as a worker does that finishes a task. `PART_SAYS` in the
+environment is what it answers.
 """
 
 from __future__ import annotations
 
 import http.server
+import os
 import signal
 import sys
 import time
@@ -16,7 +18,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
         self.end_headers()
-        self.wfile.write(b"ok")
+        self.wfile.write(os.environ.get("PART_SAYS", "ok").encode())
 
     def log_message(self, format: str, *args: object) -> None:
         """Say nothing."""

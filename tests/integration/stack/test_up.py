@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import secrets
 import signal
@@ -112,6 +113,19 @@ def test_a_signal_stops_everything_and_waits_for_the_work(
         "worker finished",
     ]
     assert sum(line.startswith("ready: panel http://127.0.0.1:") for line in up.lines) == 1
+
+
+def test_who_has_set_nothing_is_told_what_and_how(procfile: Path, environment: dict[str, str]) -> None:
+    missing = ["RETELL_API_KEY", "RETELL_AGENT_ID", "RETELL_FROM_NUMBER"]
+    health = {"parts": {"provider": {"status": "unconfigured", "missing": missing}}}
+    up = Up(procfile, environment | {"PART_SAYS": json.dumps(health)})
+    up.wait_ready()
+    up.process.terminate()
+    assert up.end() == STOPPED
+    [ready] = [number for number, line in enumerate(up.lines) if line.startswith("ready: ")]
+    said = up.lines[up.lines.index("speechai: nobody can be called yet:") : ready]
+    assert [line for name in missing for line in said if f"set {name}" in line] == said[1:4]
+    assert "speechai up --simulator" in said[-1]
 
 
 def test_a_second_interrupt_does_not_wait(

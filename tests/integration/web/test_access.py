@@ -6,14 +6,20 @@ import io
 import json
 import re
 import time
+from dataclasses import replace
 
 import pytest
 from retell.lib import webhook_auth
 from werkzeug.security import generate_password_hash
 
+from speechai.operation.campaigns import accounts
+from speechai.settings import Settings
 from speechai.store import StoreError
-from tests.fakes import ENDS
+from tests.fakes import ENDS, make_services
+from tests.integration.operation.conftest import add_batch
 from tests.integration.web.conftest import ANA, EMAIL, KEY, LIST, PASSWORD, WEBHOOK_KEY, Api
+from web.app import create_app
+from web.health import Monitor, make_checks
 
 
 @pytest.mark.parametrize(
@@ -221,3 +227,91 @@ def test_health_names_what_does_not_answer_and_takes_bounded_time(app):
     parts = answer.json["parts"]
     assert (parts["web"]["status"], parts["database"]["status"]) == ("ok", "ok")
     assert (parts["broker"]["status"], parts["workers"]["status"]) == ("error", "error")
+
+
+# -- whether anybody can be called ---------------------------------------------------------------------
+
+ALL_OF_IT = ["RETELL_API_KEY", "RETELL_AGENT_ID", "RETELL_FROM_NUMBER"]
+
+
+@pytest.fixture
+def unconfigured(mongo_uri, database, tmp_path):
+    """A web on the environment of somebody who has set nothing of the provider's."""
+    return make_services(
+        mongo_uri,
+        database,
+        retell_api_key=None,
+        retell_from_number=None,
+        speechai_api_key=KEY,
+        admin_email=EMAIL,
+        admin_password=PASSWORD,
+        speechai_home=tmp_path,
+    )
+
+
+def told(made):
+    """What /health tells of the provider, and of dialing."""
+    checks = make_checks(made)
+    return checks["provider"](), checks["dialing"]()
+
+
+def configured(made, **more):
+    """The same database, with more set in the environment."""
+    settings = Settings(_env_file=None, **{**made.settings.model_dump(), **more})
+    return replace(made, settings=settings)
+
+
+def test_health_says_that_nobody_can_be_called_and_why(unconfigured):
+    provider, dialing = told(unconfigured)
+    assert (provider["status"], provider["missing"]) == ("unconfigured", tuple(ALL_OF_IT))
+    assert all(name in provider["detail"] for name in ALL_OF_IT) and dialing["status"] == "unconfigured"
+    report = Monitor({"provider": lambda: provider, "dialing": lambda: dialing}).report()
+    assert report["status"] == "ok", "nothing is broken: still 200"
+
+
+@pytest.mark.parametrize("missing", ALL_OF_IT)
+def test_each_of_the_three_is_missed_by_itself(unconfigured, missing):
+    values = {"RETELL_API_KEY": "k", "RETELL_AGENT_ID": "a", "RETELL_FROM_NUMBER": "+56600123456"}
+    given = {name.lower(): value for name, value in values.items() if name != missing}
+    assert told(configured(unconfigured, **given))[0]["missing"] == (missing,)
+    whole = configured(unconfigured, **{name.lower(): value for name, value in values.items()})
+    assert [part["status"] for part in told(whole)] == ["ok", "ok"]
+
+
+def test_an_account_with_its_own_agent_and_numbers_is_configured(unconfigured):
+    made = configured(unconfigured, retell_api_key="k")
+    own = {"name": "Propia", "agent_id": "agent_1", "from_numbers": ["+56600123457"]}
+    accounts.make(made, "propia", own, "ana", "es")
+    provider, dialing = told(made)
+    assert (provider["status"], dialing["status"]) == ("ok", "ok")
+    assert provider["unconfigured_accounts"] == {"default": ("RETELL_AGENT_ID", "RETELL_FROM_NUMBER")}
+
+
+@pytest.mark.parametrize(("language", "word"), [("es", "sin configurar"), ("en", "unconfigured")])
+def test_the_panel_says_so_on_every_page(unconfigured, language, word):
+    add_batch(unconfigured)
+    app = create_app(unconfigured)
+    app.config["WTF_CSRF_ENABLED"] = False
+    client = app.test_client()
+    client.post("/login", data={"email": EMAIL, "password": PASSWORD})
+    for path in ("/", "/batches/batch-1", "/accounts", "/accounts/default", "/upload"):
+        page = client.get(path, headers={"Accept-Language": language}).text
+        assert f"provider {word}" in page.lower() or f"proveedor {word}" in page.lower()
+        assert all(name in page for name in ALL_OF_IT)
+
+
+def test_a_batch_says_what_its_own_account_lacks(unconfigured):
+    made = configured(unconfigured, retell_api_key="k")
+    accounts.make(
+        made, "propia", {"name": "P", "agent_id": "a", "from_numbers": ["+56600123457"]}, "ana", "es"
+    )
+    add_batch(made)
+    add_batch(made, batch_id="batch-2", account_id="propia")
+    app = create_app(made)
+    app.config["WTF_CSRF_ENABLED"] = False
+    client = app.test_client()
+    client.post("/login", data={"email": EMAIL, "password": PASSWORD})
+    for path in ("/batches/batch-1", "/panel/batches/batch-1.json", "/accounts/default", "/accounts"):
+        assert "Sin configurar" in client.get(path).text, path
+    for path in ("/batches/batch-2", "/panel/batches/batch-2.json", "/accounts/propia", "/"):
+        assert "in configurar" not in client.get(path).text, path

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+import re
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -19,7 +21,7 @@ from speechai.retell.simulator.conversation import (
     turns_of,
 )
 from speechai.retell.simulator.costs import cost_of
-from speechai.retell.simulator.faults import Faults, UnknownFaultError
+from speechai.retell.simulator.faults import FAULTS, SECONDS, Faults, UnknownFaultError
 from speechai.retell.simulator.outcomes import OUTCOMES, USUAL_MIX, Casting, Talk, UnknownOutcomeError
 from speechai.retell.simulator.queries import BadFilterError, matches_v2, matches_v3
 
@@ -67,6 +69,12 @@ def test_a_name_that_there_is_not_is_refused():
         Faults().set({"gremlins": 1})
 
 
+def test_the_documentation_names_every_outcome_and_fault():
+    text = (Path(__file__).resolve().parents[3] / "docs" / "simulator.md").read_text("utf-8")
+    named = set(re.findall(r"`(\w+)`", text))
+    assert {*OUTCOMES, *FAULTS, *SECONDS} <= named
+
+
 EXPECTED = {
     "promise": Outcome.GOAL_MET,
     "completed": Outcome.GOAL_MET,
@@ -92,6 +100,13 @@ EXPECTED = {
     "error_unknown": Outcome.PROVIDER_FAILURE,
     "concurrency_error": Outcome.CAPACITY_REFUSED,
     "no_valid_payment": Outcome.NO_CREDIT,
+    "late_opted_out": Outcome.OPTED_OUT,
+    "late_wrong_person": Outcome.WRONG_PERSON,
+    "late_third_party": Outcome.THIRD_PARTY,
+    "late_callback": Outcome.CALLBACK_REQUESTED,
+    "credit_exhausted": Outcome.NO_CREDIT,
+    "no_payment_in_call": Outcome.NO_CREDIT,
+    "concurrency_in_call": Outcome.CAPACITY_REFUSED,
     "never_ends": Outcome.GOAL_NOT_MET,
     "unknown_enum": Outcome.UNCLASSIFIED,
 }
@@ -114,6 +129,13 @@ def test_every_outcome_is_understood_by_the_dialer_and_agrees_on_what_rang(name)
         call |= {"start_timestamp": 1, **transcript_fields(turns_of(ending, TOLD, said), talk)}
     assert classify(Call(call)) is EXPECTED[name]
     assert Call(call).rang is ending.rang
+
+
+def test_a_late_analysis_is_minutes_late_and_never_lost():
+    casting = Casting()
+    casting.set_scripts({"*": ["late_opted_out"]})
+    waits = [casting.plan(f"+5691{n:07d}", 0).analysis_s for n in range(500)]
+    assert all(wait is not None and 300 <= wait <= 900 for wait in waits)
 
 
 def test_a_promise_is_within_what_the_agent_was_told():

@@ -17,6 +17,7 @@ ROOT = Path(__file__).resolve().parents[3]
 COMPOSE = (ROOT / "docker-compose.yml").read_text()
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(COMPOSE)["services"]
 PARTS = procfile.read()
+PANEL_JS = (ROOT / "web" / "static" / "panel.js").read_text()
 REQUIRED = re.compile(r"\$\{(\w+):\?")
 
 
@@ -31,6 +32,13 @@ def test_every_line_becomes_its_program_and_is_good_shell(line: str) -> None:
     assert line.startswith("exec ")
     assert re.search(r"exec (env \S+ )?(gunicorn|celery) ", line)
     subprocess.run(["sh", "-n", "-c", line], check=True)
+
+
+def test_a_connection_outlives_the_pages_poll_by_far() -> None:
+    interval_ms = int(re.search(r"^const INTERVAL = (\d+);", PANEL_JS, re.MULTILINE)[1])  # type: ignore[index]
+    keep_alive = re.search(r"--keep-alive (\d+)", PARTS["web"])
+    assert keep_alive, "gunicorn's own 2 seconds"
+    assert int(keep_alive[1]) * 1000 >= 10 * interval_ms
 
 
 def test_every_queue_is_consumed() -> None:

@@ -9,13 +9,17 @@ from string import Formatter
 
 import pytest
 
-from speechai.catalog.policies import Consent, presets
+from speechai.catalog.accounts import AccountStatus, Legal, Plan
+from speechai.catalog.policies import Certainty, Consent, presets
 from speechai.catalog.use_cases import Country, Field, UseCaseId
 from speechai.core.callback import CallbackFlaw
 from speechai.core.model import Taken
+from speechai.core.money import EntryKind
 from speechai.core.outcomes import Outcome
+from speechai.core.promises import Flaw, PromiseState
 from speechai.core.rules import judge
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason, WaveState
+from speechai.operation.calling.readiness import Missing
 from tests.builders import MONDAY_NOON, a_job, a_rulebook, some_facts
 from web.texts import TEXTS
 from web.texts.details import detail_in
@@ -36,6 +40,15 @@ NAMED: dict[str, type[StrEnum]] = {
     "callback_flaw": CallbackFlaw,
     "use_case": UseCaseId,
     "country": Country,
+    "missing": Missing,
+    "promise": PromiseState,
+    "flaw": Flaw,
+    "plan": Plan,
+    "account_status": AccountStatus,
+    "legal": Legal,
+    "entry": EntryKind,
+    "consent": Consent,
+    "certainty": Certainty,
     "field": Field,
 }
 
