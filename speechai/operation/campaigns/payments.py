@@ -139,7 +139,7 @@ def _read(
             at = "amount"
             amount = parse_amount(row.get("amount"), str(row.get("currency") or CURRENCY_OF[country]))
             at = "paid_on"
-            paid_on = parse_date(row.get("paid_on"))
+            paid_on = parse_date(row.get("paid_on"), today)
             if paid_on > today:
                 raise UnreadableError("date_form")
         except UnreadableError as error:
