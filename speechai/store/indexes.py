@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
-from speechai.core.states import OPEN_ATTEMPTS, JobState, WaitReason
+from speechai.core.states import OPEN_ATTEMPTS, BatchState, JobState, WaitReason
 from speechai.store.database import LONG_AGO, Db
 
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
+_CLAIMING = [state.value for state in BatchState if state is not BatchState.CANCELLED]
 
 
 def job_indexes() -> list[IndexModel]:
@@ -131,6 +132,13 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
             IndexModel([("account_id", ASCENDING), ("created_at", DESCENDING)], name="account"),
             IndexModel([("status", ASCENDING)], name="status"),
             IndexModel([("account_id", ASCENDING), ("file.sha256", ASCENDING)], name="file"),
+            # of two uploads of the same content at once one is made; a cancelled batch gives its claim up
+            IndexModel(
+                [("account_id", ASCENDING), ("file.claim", ASCENDING)],
+                name="claim",
+                unique=True,
+                partialFilterExpression={"file.claim": {"$type": "string"}, "status": {"$in": _CLAIMING}},
+            ),
         ],
         "waves": [
             IndexModel(

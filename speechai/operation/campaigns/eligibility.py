@@ -11,7 +11,7 @@ from typing import Any
 from speechai.core.calendar import next_slot
 from speechai.core.model import Job
 from speechai.core.rules import RuleResult, Verdict, judge
-from speechai.core.states import JobState, WaitReason
+from speechai.core.states import BatchState, JobState, WaitReason
 from speechai.core.variables import bucket_of, dynamic_variables
 from speechai.operation.calling.judging import facts_of
 from speechai.operation.campaigns.batches import BatchNotFoundError
@@ -91,7 +91,7 @@ def of_batch(services: Services, batch_id: str) -> dict[str, Any]:
     Raises BatchNotFoundError.
     """
     standing = services.store.standing.of(batch_id)
-    if standing is None:
+    if standing is None or standing.batch.status is BatchState.UPLOADING:
         raise BatchNotFoundError(batch_id)
     instant = services.clock.now()
     held: dict[str, _Held] = {}
