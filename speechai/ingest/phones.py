@@ -339,7 +339,8 @@ def _is_personal(number: PhoneNumber) -> bool:
 
 def _looks_fake(national: str) -> bool:
     """One digit throughout (an Argentine mobile's 9 apart): what is typed when there is no number."""
-    return len(set(national[1:] if len(national) == 11 else national)) == 1
+    digits = national[1:] if len(national) == 11 else national
+    return digits.count(digits[:1]) == len(digits)
 
 
 def _looks_fake_international(number: str, country: Country) -> bool:
