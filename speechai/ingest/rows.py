@@ -10,6 +10,7 @@ counts once, so a file pasted onto itself does not double the debts.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from operator import itemgetter
 
@@ -161,13 +162,10 @@ class _Gathering:
         return complete
 
     def _of_the_whole(self, people: Sequence[Person]) -> Iterator[str]:
-        seen: set[str] = set()
-        shared: set[str] = set()
-        for person in people:
-            for phone in person.phones:
-                (shared if phone in seen else seen).add(phone)
-        if shared:
-            yield say("shared_phones", self.language, count=len(shared))
+        phones = [phone for person in people for phone in person.phones]
+        if len(phones) > len(set(phones)):
+            shared = sum(count > 1 for count in Counter(phones).values())
+            yield say("shared_phones", self.language, count=shared)
         if self.future:
             yield say("future_dates", self.language, count=self.future)
 
