@@ -128,6 +128,8 @@ OPEN_ATTEMPTS = tuple(state for state in AttemptState if ATTEMPT_MOVES[state])
 class BatchState(StrEnum):
     """Where a batch stands."""
 
+    UPLOADING = "uploading"
+    """Its file is being read in: nobody sees or starts it. It becomes a draft whole, or it is deleted."""
     DRAFT = "draft"
     """Uploaded, not started: nobody is called."""
     RUNNING = "running"
@@ -146,6 +148,7 @@ class BatchState(StrEnum):
 
 
 BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
+    BatchState.UPLOADING: frozenset({BatchState.DRAFT}),
     BatchState.DRAFT: frozenset({BatchState.RUNNING, BatchState.CANCELLED}),
     BatchState.RUNNING: frozenset({BatchState.PAUSED, BatchState.COMPLETED, BatchState.CANCELLED}),
     BatchState.PAUSED: frozenset({BatchState.RUNNING, BatchState.CANCELLED}),

@@ -149,8 +149,8 @@ def major_units(minor: int, currency: str) -> Decimal:
 
 def plain_amount(minor: int, currency: str) -> int | float:
     """The amount in the currency's own unit as documents keep it: whole where it is whole."""
-    amount = major_units(minor, currency)
-    return int(amount) if amount == amount.to_integral_value() else float(amount)
+    whole, rest = divmod(minor, 10 ** MINOR_DIGITS.get(currency, 2))
+    return float(major_units(minor, currency)) if rest else whole
 
 
 def amount_text(minor: int, currency: str) -> str:

@@ -114,6 +114,8 @@ def _from_float(value: float, currency: str) -> Amount:
     if abs(value) > ABSURD:
         raise UnreadableError("amount_absurd")
     scaled = value * 10 ** MINOR_DIGITS.get(currency, 2)
+    if scaled.is_integer() and 0 < scaled <= ABSURD:
+        return Amount(int(scaled), currency, stated=False, rounded=False)
     nearest = round(scaled)
     if abs(scaled - nearest) < 1e-4 and 0 < nearest <= ABSURD:  # binary noise, not decimals
         return Amount(nearest, currency, stated=False, rounded=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from speechai.catalog.use_cases import Country, UseCaseId
@@ -44,7 +45,7 @@ class ParsedFile:
     use_case: UseCaseId
     country: Country
     rows: int
-    contacts: list[Contact]
+    contacts: Sequence[Contact]
     merged: int  # rows that joined an earlier row of the same person
     rejected: list[Rejection]
     warnings: list[str]

@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from speechai.ingest.amounts import UnreadableError
 
 EARLIEST, LATEST = 1990, 2100  # a debt or an offer outside these years is a typing error
+YEARS_AHEAD = 20  # dates that people owe, pay, promise or offer by are nearer than that, or long past
 
 _EXCEL_EPOCH = date(1899, 12, 30)  # serial 1 is 1900-01-01, with Excel's own leap year that never was
 _MONTHS = {
@@ -42,8 +43,12 @@ _COMPACT = re.compile(r"^\d{8}$")
 _SERIAL = re.compile(r"^\d{5}(?:\.\d+)?$")
 
 
-def parse_date(value: object) -> date:
-    """The date of a cell, or UnreadableError."""
+def parse_date(value: object, today: date) -> date:
+    """The date of a cell, or UnreadableError.
+
+    A year of two digits is one of this century, as every date near `today` is. Where that would be far ahead
+    ("14/08/95" is hardly 2095, and may be 1995 or a slip) nobody can tell, and it is refused.
+    """
     if type(value) is date:  # what most cells are, so it is asked first
         return _sane(value)
     if isinstance(value, datetime):
@@ -53,7 +58,7 @@ def parse_date(value: object) -> date:
     if isinstance(value, int | float):
         return _from_number(value)
     if isinstance(value, str):
-        return _from_text(value)
+        return _from_text(value, today)
     raise UnreadableError("date_form")
 
 
@@ -65,12 +70,12 @@ def _from_number(value: float) -> date:
     return _sane(_EXCEL_EPOCH + timedelta(days=int(value)))
 
 
-def _from_text(text: str) -> date:
+def _from_text(text: str, today: date) -> date:
     plain = " ".join(text.replace("\u00a0", " ").split())
     if match := _YEAR_FIRST.match(plain):
         return _made(int(match[1]), int(match[2]), int(match[3]))
     if match := _DAY_FIRST.match(plain):
-        return _made(_full_year(match[3]), int(match[2]), int(match[1]))
+        return _of_year(match[3], int(match[2]), int(match[1]), today)
     if _COMPACT.match(plain):
         return _from_compact(plain)
     if _SERIAL.match(plain):
@@ -78,7 +83,7 @@ def _from_text(text: str) -> date:
     if match := _NAMED.match(_unaccented(plain)):
         month = _MONTHS.get(match[2])
         if month:
-            return _made(_full_year(match[3]), month, int(match[1]))
+            return _of_year(match[3], month, int(match[1]), today)
     raise UnreadableError("date_form")
 
 
@@ -95,8 +100,13 @@ def _from_compact(digits: str) -> date:
     return readings.pop()
 
 
-def _full_year(digits: str) -> int:
-    return int(digits) if len(digits) == 4 else 2000 + int(digits)
+def _of_year(digits: str, month: int, day: int, today: date) -> date:
+    if len(digits) == 4:
+        return _made(int(digits), month, day)
+    found = _made(2000 + int(digits), month, day)
+    if found.year > today.year + YEARS_AHEAD:
+        raise UnreadableError("date_century")
+    return found
 
 
 def _unaccented(text: str) -> str:

@@ -1,7 +1,8 @@
 """National documents: Chile's RUT, Argentina's DNI and CUIT/CUIL.
 
-Check digits by python-stdnum (RUT: modulus 11, Registro Civil; CUIT: AFIP's RG 10/97). The CUIT of a natural
-person (prefix 20, 23, 24, 25, 26, 27) holds the DNI in its middle eight digits; 30, 33 and 34 are companies.
+Check digits: RUT by modulus 11 (Registro Civil), CUIT by python-stdnum (AFIP's RG 10/97). The CUIT of a
+natural person (prefix 20, 23, 24, 25, 26, 27) holds the DNI in its middle eight digits; 30, 33 and 34 are
+companies.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ import re
 from typing import NamedTuple
 
 from stdnum.ar import cuit
-from stdnum.cl import rut
 
 from speechai.catalog.use_cases import Country
 from speechai.ingest.amounts import UnreadableError
@@ -56,9 +56,21 @@ def _chilean(plain: str) -> Document:
     if not match:
         raise UnreadableError("rut_form")
     body, check = match[1], match[2]
-    if rut.calc_check_digit(body) != check:
+    if _check_digit(body) != check:
         raise UnreadableError("rut_check")
     return Document(f"CL:RUT:{body}{check}", body + check, f"{body}-{check}")
+
+
+# Sums of three digits by their weights: of the last three and the first two, and of those between.
+_OUTER = [2 * (n % 10) + 3 * (n // 10 % 10) + 4 * (n // 100) for n in range(1000)]
+_INNER = [5 * (n % 10) + 6 * (n // 10 % 10) + 7 * (n // 100) for n in range(1000)]
+
+
+def _check_digit(body: str) -> str:
+    """Modulus 11, as `stdnum.cl.rut.calc_check_digit` has it, three digits at a time: a file has many."""
+    left, last = divmod(int(body), 1000)
+    first, middle = divmod(left, 1000)
+    return "0K987654321"[(_OUTER[last] + _INNER[middle] + _OUTER[first]) % 11]
 
 
 def _argentine(plain: str) -> Document:

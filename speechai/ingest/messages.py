@@ -208,6 +208,10 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "date_ambiguous": ("La fecha puede leerse de dos maneras.", "The date can be read in two ways."),
     "date_future": ("La fecha está en el futuro.", "The date is in the future."),
     "date_absurd": ("El año de la fecha es absurdo.", "The year of the date is absurd."),
+    "date_century": (
+        "El año tiene dos cifras y puede ser de dos siglos; escríbalo con cuatro.",
+        "The year has two digits and may be of two centuries; write it with four.",
+    ),
     "count_form": ("No es un número entero razonable.", "Not a sensible whole number."),
     "left_out": (" El dato se omite.", " It is left out."),
     # Phones.

@@ -124,7 +124,7 @@ def plain_chilean(value: object) -> str | None:
     national = match[1] if len(match[1]) == 9 else "2" + match[1]
     if _looks_fake(national):
         return None
-    if _CL_MOBILE.match(national):
+    if national[0] == "9" and national[1] != "0":  # `_CL_MOBILE`, of nine digits already
         return f"+56{national}"
     return next(iter(_valid(Country.CL, national)), None)
 
@@ -339,7 +339,8 @@ def _is_personal(number: PhoneNumber) -> bool:
 
 def _looks_fake(national: str) -> bool:
     """One digit throughout (an Argentine mobile's 9 apart): what is typed when there is no number."""
-    return len(set(national[1:] if len(national) == 11 else national)) == 1
+    digits = national[1:] if len(national) == 11 else national
+    return digits.count(digits[:1]) == len(digits)
 
 
 def _looks_fake_international(number: str, country: Country) -> bool:

@@ -69,6 +69,7 @@ class RowReader:
         fields = columns.fields
         self._columns = columns
         self._country = request.country
+        self._today = request.today
         self._currency = request.currency or CURRENCY_OF[request.country]
         self._required = USE_CASES[use_case].required
         self._warn = remarks.warn
@@ -216,7 +217,7 @@ class RowReader:
         if column is None or is_blank(value := cells[column.index]):
             return None
         try:
-            return parse_date(value)
+            return parse_date(value, self._today)
         except UnreadableError as error:
             self._warn(number, column, value, error.code)
             return None

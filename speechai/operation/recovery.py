@@ -23,7 +23,9 @@ from speechai.operation.calling.placing import give_back_expired
 from speechai.operation.calling.reconciling import reconcile
 from speechai.operation.calling.settling import Told
 from speechai.operation.calling.unwinding import note_unknown
+from speechai.operation.campaigns import batches
 from speechai.operation.campaigns.counting import count_moves
+from speechai.operation.campaigns.uploads import discard_abandoned
 from speechai.operation.campaigns.waterfall import judge_on
 from speechai.operation.parts import Part, do, whole
 from speechai.operation.records import charging, erasing, evidence, persons
@@ -76,6 +78,20 @@ def _limit_of_the_provider(services: Services) -> int:
     if services.store.pacing.provider_limit(services.settings.provider_key) is None:
         return 0
     ask_for_limit(services)
+    return 1
+
+
+def _end_jobs(services: Services, batch_id: str) -> int:
+    return closing.end_jobs(services, batch_id, pieces=PIECES)
+
+
+def _start_as_wished(services: Services, wished: tuple[str, str]) -> int:
+    """A batch whose upload died between the file's last row and its start."""
+    batch_id, when = wished
+    try:
+        batches.start(services, batch_id, "now" if when == "now" else "next_wave")
+    except batches.MoveRefusedError:
+        return 0  # its upload lives, and was quicker
     return 1
 
 
@@ -165,9 +181,15 @@ PARTS: dict[str, Part[Any]] = {
         ),
         waves.DUE,
         Part(
+            "wished",
+            lambda services, _: services.store.batches.wished(),
+            _start_as_wished,
+            lambda wished: str(wished[0]),
+        ),
+        Part(
             "cancelled",
             lambda services, _: services.store.batches.ending(),
-            lambda services, batch_id: closing.end_jobs(services, batch_id, pieces=PIECES),
+            _end_jobs,
             str,
         ),
         Part(
@@ -191,6 +213,7 @@ PARTS: dict[str, Part[Any]] = {
         ),
         whole("sums", count_moves),
         whole("waterfalls", judge_on),
+        whole("cut_off_uploads", discard_abandoned),
         whole(
             "uploads",
             lambda services: services.store.uploads.purge(services.clock.now() - UNCONFIRMED_UPLOADS),

@@ -14,7 +14,7 @@ from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import Batch
 from speechai.core.states import BATCH_MOVES, WAVE_MOVES, BatchState, WaveState
-from speechai.store.database import SCHEMA_VERSION, Db, Document, sealed_later
+from speechai.store.database import SCHEMA_VERSION, Db, Document, plus_seconds, sealed_later
 from speechai.store.moves import moving_to
 from speechai.store.tallies import counters_document
 
@@ -27,6 +27,13 @@ def _no_reopening_since(batch: Batch) -> Document:
 
 
 _NOT_OVER = [state.value for state in BatchState if not state.is_final and state is not BatchState.COMPLETED]
+
+_SEEN: Document = {"status": {"$ne": BatchState.UPLOADING.value}}
+_BEING_READ_IN: Document = {"status": BatchState.UPLOADING.value, "upload.given_up": False}
+_ABANDONED: Document = {
+    "status": BatchState.UPLOADING.value,
+    "$or": [{"upload.given_up": True}, {"$expr": {"$lt": ["$upload.lease_until", "$$NOW"]}}],
+}
 
 
 class BatchRepository:
@@ -43,24 +50,18 @@ class BatchRepository:
         self._tallies.update_one({"_id": document["_id"]}, nothing, upsert=True)
         self._batches.insert_one(document)
 
-    def delete(self, batch_id: str) -> None:
-        """Remove a batch whose upload failed half-way."""
-        self._batches.delete_one({"_id": batch_id})
-        self._tallies.delete_many({"batch_id": batch_id})
-        self._rejections.delete_many({"batch_id": batch_id})
-
     def get(self, batch_id: str) -> Batch | None:
         """The batch, or None."""
         document = self.document(batch_id)
         return batch_from(document) if document else None
 
     def document(self, batch_id: str) -> Document | None:
-        """The whole document."""
-        return self._batches.find_one({"_id": batch_id})
+        """The whole document; None also while its file is still being read in."""
+        return self._batches.find_one({"_id": batch_id, **_SEEN})
 
     def page(self, *, limit: int, before: str | None) -> list[Document]:
         """Up to `limit` batches, newest first, older than the cursor."""
-        wanted = {"_id": {"$lt": before}} if before else {}
+        wanted = {"_id": {"$lt": before}, **_SEEN} if before else _SEEN
         return list(self._batches.find(wanted).sort("_id", DESCENDING).limit(limit))
 
     def ids(self) -> list[str]:
@@ -75,18 +76,6 @@ class BatchRepository:
     def served(self, batch_id: str, instant: datetime) -> None:
         """Note that a call of the batch was handed out: the others come first now."""
         sealed_later(self._batches).update_one({"_id": batch_id}, {"$set": {"served_at": instant}})
-
-    def with_file(self, account_id: str, sha256: str) -> str | None:
-        """The id of a batch of the account made from the same content, unless it was cancelled."""
-        found = self._batches.find_one(
-            {
-                "account_id": account_id,
-                "file.sha256": sha256,
-                "status": {"$ne": BatchState.CANCELLED.value},
-            },
-            {"_id": 1},
-        )
-        return found["_id"] if found else None
 
     def change(self, batch_id: str, changes: Document, edit: Document) -> bool:
         """Write an operator's changes, on record. False where the batch is over."""
@@ -159,6 +148,11 @@ class BatchRepository:
             {"_id": batch_id}, {"$pull": {"reopening": {"job_id": job_id}}, "$inc": {"reopenings": 1}}
         )
 
+    def wished(self) -> list[tuple[str, str]]:
+        """(batch, `now` or `next_wave`) of drafts that their upload wished to be started."""
+        wanted = {"status": BatchState.DRAFT.value, "start_wish": {"$type": "string"}}
+        return [(row["_id"], row["start_wish"]) for row in self._batches.find(wanted, {"start_wish": 1})]
+
     def reopening(self) -> list[tuple[str, str, datetime]]:
         """(batch, job, since) of every reopening under way, and of those that a crash cut off."""
         found = self._batches.find({"reopening.0": {"$exists": True}}, {"reopening": 1})
@@ -173,9 +167,88 @@ class BatchRepository:
         guard = {"_id": batch.id, "ending": True, **_no_reopening_since(batch)}
         return self._batches.update_one(guard, {"$unset": {"ending": ""}}).modified_count == 1
 
-    def finish_upload(self, batch_id: str, changes: Document) -> None:
-        """Write the counts of a finished upload."""
-        self._batches.update_one({"_id": batch_id}, {"$set": changes})
+    # -- uploads --------------------------------------------------------------------------------
+
+    def with_file(self, account_id: str, sha256: str) -> str | None:
+        """The id of a batch of the account made from the same content, unless it was cancelled.
+
+        It may be one whose file is still being read in.
+        """
+        found = self._batches.find_one(
+            {
+                "account_id": account_id,
+                "file.sha256": sha256,
+                "status": {"$ne": BatchState.CANCELLED.value},
+            },
+            {"_id": 1},
+        )
+        return found["_id"] if found else None
+
+    def that_call(self, account_id: str, provider: str) -> list[Batch]:
+        """The account's batches that call through the provider, or will once they are started or resumed."""
+        states = [BatchState.DRAFT.value, BatchState.RUNNING.value, BatchState.PAUSED.value]
+        found = self._batches.find(
+            {"account_id": account_id, "provider": provider, "status": {"$in": states}}
+        )
+        return [batch_from(row) for row in found]
+
+    def begin_upload(self, document: Document, lease_seconds: float) -> bool:
+        """Add a batch (made by `batch_document`) whose file is about to be read in, under a lease.
+
+        False where another batch has the claim on the same content (`file.claim`): of two uploads at once
+        one is made.
+        """
+        begun = {**document, "status": BatchState.UPLOADING.value}
+        lease = {"lease_until": plus_seconds(lease_seconds), "given_up": False}
+        try:
+            self._batches.update_one(
+                {"_id": document["_id"]},
+                [{"$replaceWith": {"$mergeObjects": [{"$literal": begun}, {"upload": lease}]}}],
+                upsert=True,
+            )
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def keep_upload(self, batch_id: str, lease_seconds: float, *, seal: bool = False) -> bool:
+        """Extend the lease of an upload. False where it was given up: what it writes is not wanted any more.
+
+        With `seal` the answer waits until a majority has this, and all that was written before it.
+        """
+        batches = self._batches if seal else sealed_later(self._batches)
+        lease = {"upload.lease_until": plus_seconds(lease_seconds)}
+        kept = batches.update_one({"_id": batch_id, **_BEING_READ_IN}, [{"$set": lease}])
+        return kept.matched_count == 1
+
+    def finish_upload(self, batch_id: str, changes: Document) -> bool:
+        """uploading → draft, with the counts: from now on the batch is there, whole. False if given up."""
+        wanted = {"_id": batch_id, **_BEING_READ_IN, **moving_to(BATCH_MOVES, BatchState.DRAFT)}
+        fields = {"$set": {**changes, "status": BatchState.DRAFT.value}, "$unset": {"upload": ""}}
+        return self._batches.update_one(wanted, fields).modified_count == 1
+
+    def give_up_upload(self, batch_id: str) -> None:
+        """Whoever is reading it in has failed: it is abandoned from now on, and never finishes."""
+        self._batches.update_one({"_id": batch_id, **_BEING_READ_IN}, {"$set": {"upload.given_up": True}})
+
+    def abandoned_uploads(self) -> list[str]:
+        """Batches whose upload was given up, or whose lease ended by the database's clock."""
+        return [row["_id"] for row in self._batches.find(_ABANDONED, {"_id": 1})]
+
+    def take_abandoned(self, batch_id: str) -> bool:
+        """Make sure that an abandoned upload never finishes. False where it is not abandoned after all."""
+        taken = self._batches.update_one({"_id": batch_id, **_ABANDONED}, {"$set": {"upload.given_up": True}})
+        return taken.matched_count == 1
+
+    def delete(self, batch_id: str) -> None:
+        """Remove a batch that was being read in, and what it rejected; its jobs are gone by now."""
+        self._rejections.delete_many({"batch_id": batch_id})
+        self._tallies.delete_one({"_id": batch_id})
+        self._batches.delete_one({"_id": batch_id, "status": BatchState.UPLOADING.value})
+
+    def being_read_in(self) -> list[str]:
+        """Batches whose file is being read in: a handful, whose jobs nobody is shown."""
+        found = self._batches.find({"status": BatchState.UPLOADING.value}, {"_id": 1})
+        return [row["_id"] for row in found]
 
     # -- rejected rows --------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, TypeVar
 
 from bson.codec_options import CodecOptions
@@ -100,6 +101,7 @@ def decimal_of(value: Any) -> Decimal:
     return Decimal(str(value)) if value is not None else Decimal(0)
 
 
+@lru_cache(maxsize=20_000)  # an upload asks for a few days, for each of its jobs
 def day_text(day: date | None) -> str | None:
     """A calendar date as it is stored: "2026-11-23"."""
     return day.isoformat() if day else None

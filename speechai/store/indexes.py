@@ -5,9 +5,9 @@ from __future__ import annotations
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from speechai.core.promises import OPEN_PROMISES, PromiseState
-from speechai.core.states import OPEN_ATTEMPTS, JobState, WaitReason, WaveState
+from speechai.core.states import OPEN_ATTEMPTS, BatchState, JobState, WaitReason, WaveState
 from speechai.store.database import LONG_AGO, Db
-from speechai.store.tallies import PIECE, UNCOUNTED
+from speechai.store.tallies import UNCOUNTED
 
 _MARKED = IndexModel(
     [(UNCOUNTED, ASCENDING), ("batch_id", ASCENDING)],
@@ -15,6 +15,7 @@ _MARKED = IndexModel(
     partialFilterExpression={UNCOUNTED: True},
 )
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
+_CLAIMING = [state.value for state in BatchState if state is not BatchState.CANCELLED]
 
 
 def job_indexes() -> list[IndexModel]:
@@ -168,6 +169,15 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         logs: attempt_indexes(),
         "batches": [
             IndexModel([("account_id", ASCENDING), ("created_at", DESCENDING)], name="account"),
+            # drafts that their upload wished to be started
+            IndexModel(
+                [("start_wish", ASCENDING)],
+                name="wished",
+                partialFilterExpression={
+                    "status": BatchState.DRAFT.value,
+                    "start_wish": {"$type": "string"},
+                },
+            ),
             # what a crash may have cut off: cancelled batches with jobs left, jobs being reopened
             IndexModel([("ending", ASCENDING)], name="ending", partialFilterExpression={"ending": True}),
             IndexModel(
@@ -177,6 +187,13 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
             ),
             IndexModel([("status", ASCENDING), ("served_at", ASCENDING), ("_id", ASCENDING)], name="turns"),
             IndexModel([("account_id", ASCENDING), ("file.sha256", ASCENDING)], name="file"),
+            # of two uploads of the same content at once one is made; a cancelled batch gives its claim up
+            IndexModel(
+                [("account_id", ASCENDING), ("file.claim", ASCENDING)],
+                name="claim",
+                unique=True,
+                partialFilterExpression={"file.claim": {"$type": "string"}, "status": {"$in": _CLAIMING}},
+            ),
         ],
         "waves": [
             IndexModel(
@@ -225,10 +242,6 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         ],
         "ledger": [
             IndexModel([("account_id", ASCENDING), ("at", DESCENDING), ("_id", DESCENDING)], name="account")
-        ],
-        "tallies": [
-            IndexModel([("batch_id", ASCENDING)], name="batch"),
-            IndexModel([(PIECE, ASCENDING), ("batch_id", ASCENDING)], name="pieces", sparse=True),
         ],
         "waterfalls": [IndexModel([("asked_at", ASCENDING)], name="asked")],
         "rejections": [IndexModel([("batch_id", ASCENDING), ("row", ASCENDING)], name="batch")],

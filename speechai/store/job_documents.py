@@ -126,7 +126,7 @@ def job_from(document: Document) -> Job:
         document_label=document.get("document_label"),
         name=document.get("nombre") or "",
         company=document.get("empresa"),
-        debt=_debt(document.get("debt")),
+        debt=debt_from(document.get("debt")),
         offer=document.get("offer") or {},
         variables=document.get("variables") or {},
         was_dialed=document.get("last_outcome") is not None,
@@ -136,7 +136,8 @@ def job_from(document: Document) -> Job:
     )
 
 
-def _debt(stored: Document | None) -> Debt | None:
+def debt_from(stored: Document | None) -> Debt | None:
+    """The debt as it was stored."""
     if stored is None:
         return None
     return Debt(

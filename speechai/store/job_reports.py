@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from pymongo import ASCENDING
 
@@ -22,10 +22,23 @@ class JobReportRepository:
         self._jobs = db[jobs]
 
     def page(
-        self, *, batch_id: str | None, status: JobState | None, limit: int, after: str | None
+        self,
+        *,
+        batch_id: str | None,
+        status: JobState | None,
+        limit: int,
+        after: str | None,
+        hidden: Collection[str] = (),
     ) -> list[Document]:
-        """Up to `limit` jobs after the cursor, in the order of their ids (which is the file's order)."""
+        """Up to `limit` jobs after the cursor, in the order of their ids (which is the file's order).
+
+        None of the `hidden` batches: those whose files are still being read in.
+        """
+        if batch_id in hidden:
+            return []
         wanted: Document = {"schema_version": {"$exists": True}}
+        if hidden:
+            wanted["batch_id"] = {"$nin": list(hidden)}
         if batch_id:
             wanted |= {"batch_id": batch_id, **_ANY_STATE}
         if status:

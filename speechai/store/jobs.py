@@ -6,13 +6,12 @@ that database goes on reading it. A document without `schema_version` is never d
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from pymongo import ASCENDING, UpdateOne
 
-from speechai.core.debt import Debt
 from speechai.core.model import Job
 from speechai.core.next_step import Step
 from speechai.core.states import JOB_MOVES, JOB_REOPENINGS, OPEN_ATTEMPTS, JobReason, JobState, WaitReason
@@ -22,7 +21,8 @@ from speechai.store.database import (
     plus_seconds,
     sealed_later,
 )
-from speechai.store.job_documents import debt_fields, job_from
+from speechai.store.job_documents import job_from
+from speechai.store.merging import ACTIVE_JOB, ActiveJob, Merge, active_job_from, merged_fields
 from speechai.store.moves import moving_to
 from speechai.store.tallies import MARK
 
@@ -44,9 +44,17 @@ class JobRepository:
     # -- making ---------------------------------------------------------------------------------
 
     def insert_many(self, documents: Sequence[Document]) -> None:
-        """Add new jobs (made by `job_document`); `tallies.insert_jobs` counts them with the same write."""
+        """Add new jobs (made by `job_document`). What makes their batch whole waits for the majority."""
         if documents:
-            self._jobs.insert_many(documents, ordered=False)
+            self._sealed_later.insert_many(documents, ordered=False)
+
+    def size(self, batch_id: str) -> int:
+        """How many jobs the batch has: read from an index, but one entry for each of them."""
+        return self._jobs.count_documents({"batch_id": batch_id})
+
+    def delete_batch(self, batch_id: str) -> int:
+        """Remove the jobs of an upload that was cut off, whom nobody called. Returns how many."""
+        return self._jobs.delete_many({"batch_id": batch_id, "attempts": 0}).deleted_count
 
     # -- reading --------------------------------------------------------------------------------
 
@@ -63,14 +71,23 @@ class JobRepository:
         """Whether any job of the batch is not final."""
         return self._jobs.find_one({"batch_id": batch_id, "status": {"$in": ACTIVE}}, {"_id": 1}) is not None
 
-    def active_people(self, account_id: str, person_ids: Iterable[str]) -> dict[str, str]:
-        """Which of these people have an active job in the account: person id → job id (the newest)."""
+    def active_people(self, batch_ids: Collection[str], person_ids: Iterable[str]) -> dict[str, ActiveJob]:
+        """Which of these people have an active job in one of the batches: person id → job (the newest).
+
+        Found by person: one looks up a few people among any number of jobs.
+        """
+        if not batch_ids:
+            return {}
         found = self._jobs.find(
-            {"account_id": account_id, "person_id": {"$in": list(person_ids)}, "status": {"$in": ACTIVE}},
-            {"person_id": 1, "created_at": 1},
-        )
-        oldest_first = sorted(found, key=lambda row: row["created_at"])
-        return {row["person_id"]: row["_id"] for row in oldest_first}
+            {
+                "person_id": {"$in": list(person_ids)},
+                "status": {"$in": ACTIVE},
+                "batch_id": {"$in": list(batch_ids)},
+            },
+            ACTIVE_JOB,
+        ).hint("person")
+        newest_last = sorted(found, key=lambda row: (row["created_at"], row["_id"]))
+        return {row["person_id"]: active_job_from(row) for row in newest_last}
 
     def active(self, batch_id: str, *, after: str | None = None, limit: int = 0) -> Iterator[Job]:
         """The jobs of the batch that are not final, one at a time: `limit` of them (0: all) after one."""
@@ -325,22 +342,26 @@ class JobRepository:
         changes = [{"$set": {**fields, "reason": None, "updated_at": "$$NOW"}}]
         return self._jobs.update_one(wanted, changes).modified_count == 1
 
-    def replace_debts(self, debts: Mapping[str, Debt | None], instant: datetime) -> set[str]:
-        """A newer upload of active people replaces what they owed; what was dialed stays as it is.
+    def replace_debts(self, merges: Mapping[str, Merge], batch_id: str, instant: datetime) -> set[str]:
+        """What a newer upload (which makes `batch_id`) says of active people goes into their jobs.
 
-        Returns the jobs that were final by then: they took nothing.
+        What they owe is replaced, new numbers come after the known ones, what was dialed stays as it is.
+        Doing it twice is doing it once. Returns the jobs that were final by then: they took nothing.
         """
         changes = [
             UpdateOne(
                 {"_id": job_id, "status": {"$in": ACTIVE}},
-                {"$set": {**debt_fields(debt), "debt_replaced_at": instant, "updated_at": instant}},
+                {
+                    "$set": merged_fields(merge, batch_id, instant),
+                    "$addToSet": {"try_phones": {"$each": list(merge.phones)}},
+                },
             )
-            for job_id, debt in debts.items()
+            for job_id, merge in merges.items()
         ]
         if self._jobs.bulk_write(changes, ordered=False).matched_count == len(changes):
             return set()
-        taken = self._jobs.find({"_id": {"$in": list(debts)}, "debt_replaced_at": instant}, {"_id": 1})
-        return set(debts) - {job["_id"] for job in taken}
+        wanted = {"_id": {"$in": list(merges)}, "merged_from.batch_id": batch_id}
+        return set(merges) - {job["_id"] for job in self._jobs.find(wanted, {"_id": 1})}
 
     def amend_result(self, job_id: str, result: Document) -> None:
         """Add what the provider told later (analysis, cost) to the last result; moves nothing."""

@@ -7,7 +7,6 @@ to date in one transaction; `read` adds what is not folded in yet. So always
     counters of a batch = Σ `counted` of its documents,
 
 whatever is killed, and the sums are the counters and, of the few uncounted, what they add now less `counted`.
-(An upload that is written in pieces keeps counters of each piece, until a fold adds them to the batch's.)
 """
 
 from __future__ import annotations
@@ -22,6 +21,7 @@ from bson.decimal128 import Decimal128
 from pymongo import UpdateMany
 from pymongo.collection import Collection
 
+from speechai.core.states import JobState
 from speechai.core.tallies import Sums, Tally, add, sums_of, tally_of_attempt, tally_of_job
 from speechai.store.database import (
     Db,
@@ -32,6 +32,7 @@ from speechai.store.database import (
     in_one_view,
     in_transaction,
     money,
+    sealed_later,
 )
 
 AT_ONCE = 1000  # documents of one kind in one transaction
@@ -39,10 +40,6 @@ UNCOUNTED = "uncounted"
 """The index of the marked documents, and the mark itself."""
 MARK = {UNCOUNTED: True}
 """For every write that may change what a document adds to its batch."""
-
-
-PIECE = "piece"
-"""What marks the counters of a piece of an upload."""
 
 
 class _NoCountersError(Exception):
@@ -109,7 +106,7 @@ class _Source:
 
 
 class TallyRepository:
-    """The counters of batches, and the two ways in which documents come and go counted."""
+    """The counters of batches, and how new jobs come to be counted."""
 
     def __init__(self, db: Db, jobs: str, attempts: str) -> None:
         self._tallies = db["tallies"]
@@ -151,14 +148,8 @@ class TallyRepository:
 
         def all_of(session: Session) -> tuple[dict[str, Tally], list[_Uncounted]]:
             counters: dict[str, Tally] = {}
-            pieces: list[tuple[str, Tally]] = []
-            for row in self._tallies.find({"batch_id": {"$in": list(batch_ids)}}, session=session):
-                if row.get(PIECE):
-                    pieces.append((row["batch_id"], _read(row["sums"])))
-                else:
-                    counters[row["batch_id"]] = _read(row["sums"])
-            for batch_id, sums in pieces:
-                add(counters.get(batch_id, {}), sums)
+            for row in self._tallies.find({"_id": {"$in": list(batch_ids)}}, session=session):
+                counters[row["_id"]] = _read(row["sums"])
             rest = [alike for source in self._sources for alike in source.uncounted(batch_ids, session)]
             return counters, rest
 
@@ -175,7 +166,6 @@ class TallyRepository:
     def uncounted_batches(self) -> list[str]:
         """Batches in which something is not folded in yet."""
         found = [source.documents.distinct("batch_id", MARK) for source in self._sources]
-        found.append(self._tallies.distinct("batch_id", {PIECE: True}))
         return sorted({batch_id for batches in found for batch_id in batches})
 
     # -- counting -------------------------------------------------------------------------------
@@ -185,7 +175,7 @@ class TallyRepository:
 
         def piece(session: Session) -> int:
             total: Tally = {}
-            documents = self._take_pieces(batch_id, total, session)
+            documents = 0
             for source in self._sources:
                 found = source.uncounted([batch_id], session, limit=limit)
                 source.count(found, session)
@@ -212,66 +202,33 @@ class TallyRepository:
             for source in self._sources:
                 for row in source.documents.aggregate(_counted_of(batch_id), session=session):
                     add(total, _read({row["_id"]: row["amount"]}))
-            self._tallies.delete_many({"batch_id": batch_id}, session=session)
-            self._tallies.insert_one(counters_document(batch_id, total), session=session)
+            counters = counters_document(batch_id, total)
+            self._tallies.replace_one({"_id": batch_id}, counters, upsert=True, session=session)
 
         in_transaction(self._tallies, sum_up)
         while self.fold(batch_id):
             pass
 
-    # -- jobs that come and go ------------------------------------------------------------------
+    # -- new jobs -------------------------------------------------------------------------------
 
-    def insert_jobs(self, documents: Sequence[Document]) -> None:
-        """Add new jobs of one batch (made by `job_document`), counted as they are added."""
-        if not documents:
-            return
-        total: Tally = {}
+    def insert_new(self, documents: Sequence[Document]) -> None:
+        """Add the jobs of a batch whose file is being read in (made by `job_document`), each counted already.
+
+        Nobody sees the batch before `count_new` has begun its counters. What makes it whole waits for the
+        majority.
+        """
         for document in documents:
             document.pop(UNCOUNTED, None)
-            tally = tally_of_job(document)
-            document["counted"] = _stored(tally)
-            add(total, tally)
-        # Counters of their own: those who insert at once would wait for each other at the batch's.
-        piece = counters_document(documents[0]["batch_id"], total)
-        piece |= {"_id": f"{piece['batch_id']}|{documents[0]['_id']}", PIECE: True}
+            document["counted"] = _NEW
+        if documents:
+            sealed_later(self._jobs.documents).insert_many(documents, ordered=False)
 
-        def counted(session: Session) -> None:
-            self._jobs.documents.insert_many(documents, ordered=False, session=session)
-            self._tallies.insert_one(piece, session=session)
-
-        in_transaction(self._tallies, counted)
-
-    def delete_jobs(self, batch_id: str) -> int:
-        """Remove the jobs of an upload that failed half-way, whom nobody called. Returns how many."""
-
-        def piece(session: Session) -> int:
-            untouched = self._jobs.documents.find(
-                {"batch_id": batch_id, "attempts": 0}, {"counted": 1}, session=session
-            )
-            found = list(untouched.limit(AT_ONCE))
-            total: Tally = {}
-            for document in found:
-                add(total, _read(document.get("counted") or {}), -1)
-            if found:
-                ids = [document["_id"] for document in found]
-                self._jobs.documents.delete_many({"_id": {"$in": ids}}, session=session)
-                self._add(batch_id, total, session)
-            return len(found)
-
-        deleted = 0
-        while gone := self._with_counters(batch_id, piece):
-            deleted += gone
-        return deleted
-
-    def _take_pieces(self, batch_id: str, total: Tally, session: Session) -> int:
-        """Take the counters of pieces of an upload out, into a total. Returns how many they were."""
-        pieces = list(self._tallies.find({"batch_id": batch_id, PIECE: True}, session=session))
-        for piece in pieces:
-            add(total, _read(piece["sums"]))
-        if pieces:
-            ids = [piece["_id"] for piece in pieces]
-            self._tallies.delete_many({"_id": {"$in": ids}}, session=session)
-        return len(pieces)
+    def count_new(self, batch_id: str, jobs: int) -> bool:
+        """Begin the counters of a batch that has so many jobs, all of them new. Again, it changes nothing."""
+        total: Tally = {}
+        add(total, _NEW_TALLY, jobs)
+        counters = counters_document(batch_id, total)
+        return self._tallies.replace_one({"_id": batch_id}, counters, upsert=True).acknowledged
 
     def _add(self, batch_id: str, total: Tally, session: Session) -> None:
         more = {f"sums.{name}": amount for name, amount in _stored(total).items()}
@@ -289,7 +246,7 @@ class TallyRepository:
 
 def counters_document(batch_id: str, tally: Tally) -> Document:
     """A batch's counters as they are stored."""
-    return {"_id": batch_id, "batch_id": batch_id, "sums": _stored(tally)}
+    return {"_id": batch_id, "sums": _stored(tally)}
 
 
 def _counted_of(batch_id: str) -> list[Document]:
@@ -311,3 +268,7 @@ def _read(document: Mapping[str, Any]) -> dict[str, Any]:
         name: decimal_of(value) if isinstance(value, Decimal128) else value
         for name, value in document.items()
     }
+
+
+_NEW_TALLY = tally_of_job({"status": JobState.PENDING.value})
+_NEW = _stored(_NEW_TALLY)

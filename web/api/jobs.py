@@ -29,11 +29,13 @@ from web.problems import ProblemError
 def list_jobs() -> dict[str, Any]:
     """In the file's order, in pages; by batch and by state."""
     limit = limit_of_query(100, 500)
-    found = services().store.job_reports.page(
+    store = services().store
+    found = store.job_reports.page(
         batch_id=request.args.get("batch_id") or None,
         status=status_of_query(),
         limit=limit + 1,
         after=cursor_of_query(),
+        hidden=store.batches.being_read_in(),
     )
     page, cursor = page_of(found, limit, "_id")
     return {"items": [listed(job) for job in providers.explained(services(), page)], "next_cursor": cursor}

@@ -17,6 +17,7 @@ from speechai.operation.campaigns.uploads import (
     FileError,
     Language,
     SameFileError,
+    UploadLostError,
     UploadOptions,
     UploadResult,
     upload,
@@ -127,5 +128,8 @@ def _upload(path: Path, filename: str, options: UploadOptions) -> UploadResult:
         status = 413 if error.code == "too_large" else 422
         raise ProblemError(status, error.message, field="file", code=error.code) from error
     except SameFileError as error:
-        detail = translate(options.language, "upload.same_file", batch=error.batch_id)
+        known = "being_read_in" if error.is_being_read_in else "same_file"
+        detail = translate(options.language, f"upload.{known}", batch=error.batch_id)
         raise ProblemError(409, detail, batch_id=error.batch_id) from error
+    except UploadLostError as error:
+        raise ProblemError(503, translate(options.language, "upload.lost")) from error

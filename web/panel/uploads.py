@@ -19,6 +19,7 @@ from speechai.operation.campaigns.configuring import RefusedOptionError
 from speechai.operation.campaigns.uploads import (
     FileError,
     SameFileError,
+    UploadLostError,
     UploadOptions,
     UploadResult,
     upload,
@@ -104,12 +105,19 @@ def _become_batch(token: str) -> FlaskResponse | Response:
             result = upload(made, path, stored.filename, options)
         except SameFileError as error:
             made.store.uploads.unclaim(token)
+            if error.is_being_read_in:
+                flash(text("upload.being_read_in", batch=error.batch_id), "error")
+                return redirect(url_for("panel.batches"), 303)
             page = render_template("panel/same_file.html", token=token, batch_id=error.batch_id)
             return FlaskResponse(page, 409)
         except (FileError, RefusedOptionError) as error:  # what was fine in the preview no longer is
             made.store.uploads.unclaim(token)
             field = error.field if isinstance(error, RefusedOptionError) else "file"
             return FlaskResponse(_form(stored.options, {field: error.message}), 422)
+        except UploadLostError:
+            made.store.uploads.unclaim(token)
+            flash(text("upload.lost"), "error")
+            return redirect(url_for("panel.upload_form"), 303)
     made.store.uploads.delete(token)
     flash(text("preview.created", jobs=result.jobs_created), "ok")
     return redirect(url_for("panel.batch", batch_id=result.batch_id), 303)

@@ -114,6 +114,14 @@ TEXTS: dict[str, tuple[str, str]] = {
         "El mismo archivo ya es la campaña {batch}. Para subirlo otra vez, use «again=1».",
         "The same file is batch {batch} already. To upload it again, use “again=1”.",
     ),
+    "upload.being_read_in": (
+        "El mismo archivo se está leyendo en este momento: será la campaña {batch}. Espere a que termine.",
+        "The same file is being read in right now: it will be batch {batch}. Wait until that is done.",
+    ),
+    "upload.lost": (
+        "La carga se interrumpió y no quedó nada de ella. Suba el archivo de nuevo.",
+        "The upload was cut off, and nothing of it was kept. Upload the file again.",
+    ),
     "batch.refused": (
         "No se puede: la campaña está en estado «{state}».",
         "Not possible: the batch is “{state}”.",

@@ -1,7 +1,7 @@
 """What stored words are called: states, reasons, outcomes, rules, fields."""
 
 TEXTS: dict[str, tuple[str, str]] = {
-    "batch.uploading": ("Cargándose", "Uploading"),
+    "batch.uploading": ("Leyendo su archivo", "Reading its file"),
     "batch.draft": ("Borrador", "Draft"),
     "batch.running": ("En curso", "Running"),
     "batch.paused": ("En pausa", "Paused"),

@@ -44,7 +44,12 @@ def start(services: Services, batch_id: str, when: Literal["now", "next_wave"]) 
     batch = _require(services, batch_id)
     if batch.status is not BatchState.DRAFT:
         raise MoveRefusedError(batch.status)
-    changes = {"continuous": continuous, "active_since": instant, "started_at": instant}
+    changes = {
+        "continuous": continuous,
+        "active_since": instant,
+        "started_at": instant,
+        "start_wish": None,
+    }
     _move(services, batch_id, BatchState.RUNNING, changes)
     if continuous:
         open_day(services, _require(services, batch_id), instant)

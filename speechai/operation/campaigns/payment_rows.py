@@ -141,7 +141,7 @@ def _paid(row: Row, country: Country, today: date) -> _Paid:
         if currency and amount.currency != currency:
             raise UnreadableError("currency_conflict")
         column = "paid_on"
-        paid_on = parse_date(row.get("paid_on"))
+        paid_on = parse_date(row.get("paid_on"), today)
         if paid_on > today:
             raise UnreadableError("date_future")
     except UnreadableError as error:

@@ -22,7 +22,7 @@ def read_promise(attempt: Attempt) -> Promise | None:
     # Where nothing is owed (a reminder, a notice), an amount is in the pesos of the number's country.
     currency = attempt.currency or CURRENCY_OF[country_of_number(attempt.to_number)]
     return check(
-        _date(said.payment_date),
+        _date(said.payment_date, attempt.person_day),
         _amount(said.payment_amount, currency),
         currency,
         attempt.owed_minor,
@@ -55,11 +55,11 @@ def promise_fields(attempt: Attempt, instant: datetime) -> dict[str, Any]:
     return fields
 
 
-def _date(text: str | None) -> date | Flaw:
+def _date(text: str | None, today: date) -> date | Flaw:
     if text is None:
         return Flaw.NO_DATE
     try:
-        return parse_date(text)
+        return parse_date(text, today)
     except UnreadableError:
         return Flaw.UNREADABLE_DATE
 

@@ -7,6 +7,7 @@ import json
 import re
 import time
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from retell.lib import webhook_auth
@@ -110,6 +111,30 @@ def test_a_panel_upload_needs_the_confirmation(panel, api: Api):
     again = panel.post("/upload/confirm", data={"token": token})
     assert again.headers["Location"] == "/upload"
     assert len(api.get("/api/batches").json["items"]) == 1
+
+
+def confirm(panel):
+    data = {"policy": "anytime", "start": "draft", "file": (io.BytesIO((LIST + ANA).encode()), "lista.csv")}
+    preview = panel.post("/upload", data=data)
+    token = re.search(r'name="token" value="([^"]+)"', preview.text)[1]
+    return panel.post("/upload/confirm", data={"token": token})
+
+
+def test_the_panel_says_that_the_file_is_being_read_in(panel, api: Api, services):
+    batch_id = api.upload(LIST + ANA, start="draft").json["batch_id"]
+    lease = {"lease_until": datetime.now(UTC) + timedelta(minutes=1), "given_up": False}
+    services.store.db["batches"].update_one({}, {"$set": {"status": "uploading", "upload": lease}})
+    answer = confirm(panel)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/")
+    page = panel.get("/").text
+    assert batch_id in page and "se está leyendo" in page
+
+
+def test_the_panel_says_that_an_upload_was_cut_off(panel, services, monkeypatch):
+    monkeypatch.setattr(services.store.batches, "finish_upload", lambda *_: False)
+    answer = confirm(panel)
+    assert (answer.status_code, answer.headers["Location"]) == (303, "/upload")
+    assert "Suba el archivo de nuevo" in panel.get("/upload").text
 
 
 # -- webhooks ------------------------------------------------------------------------------------------

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tests.integration.web.conftest import ANA, BETO, LIST, WRONG, Api
@@ -209,7 +211,7 @@ def test_a_body_that_is_no_json_object_is_a_400(api: Api):
 
 
 def test_people_of_an_active_batch_are_merged_skipped_or_allowed(api: Api):
-    first = started(api, LIST + ANA, start="draft")
+    first = started(api, LIST + ANA)
     more = LIST + ANA.replace("104.050", "200.000") + BETO
 
     skipped = api.upload(more, duplicates="skip", start="draft").json
@@ -217,13 +219,61 @@ def test_people_of_an_active_batch_are_merged_skipped_or_allowed(api: Api):
     assert jobs(api, first)[0]["job_id"] in skipped["rejected"][0]["error"]
     api.post(f"/api/batches/{skipped['batch_id']}/cancel")
 
+    shown = api.upload(more, duplicates="merge", again="1", dry_run="1").json
     merged = api.upload(more, duplicates="merge", again="1", start="draft").json
     assert (merged["jobs_created"], merged["merged"], merged["rejected"]) == (1, 1, [])
+    assert merged["replaced"] == shown["replaced"] == {"people": 1, "debts": 1, "names": 0, "numbers": 0}
     assert jobs(api, first)[0]["monto_total"] == 200000
     api.post(f"/api/batches/{merged['batch_id']}/cancel")
 
     allowed = api.upload(more, duplicates="allow", again="1", start="draft").json
     assert (allowed["jobs_created"], allowed["merged"]) == (2, 0)
+    assert allowed["replaced"]["people"] == 0
+
+
+def test_a_draft_absorbs_nobody(api: Api):
+    draft = started(api, LIST + ANA, start="draft")
+    result = api.upload(LIST + ANA.replace("104.050", "200.000"), start="now").json
+    assert (result["jobs_created"], result["merged"]) == (1, 0)
+    assert jobs(api, draft)[0]["monto_total"] == 104050
+
+
+def being_read_in(services, api: Api) -> str:
+    """A batch as it is while its upload has not come to its end."""
+    batch_id = started(api, start="draft")
+    lease = {"lease_until": datetime.now(UTC) + timedelta(minutes=1), "given_up": False}
+    change = {"status": "uploading", "upload": lease}
+    services.store.db["batches"].update_one({"_id": batch_id}, {"$set": change})
+    return batch_id
+
+
+def test_nobody_sees_a_batch_whose_file_is_being_read_in(api: Api, panel, services):
+    batch_id = being_read_in(services, api)
+    url = f"/api/batches/{batch_id}"
+    for path in (url, f"{url}/rejected", f"{url}/eligibility", f"/api/reports/batches/{batch_id}"):
+        assert api.get(path).status_code == 404, path
+    for move in ("start", "pause", "resume", "cancel"):
+        assert api.post(f"{url}/{move}", {}).status_code == 404, move
+    assert api.client.patch(url, json={"name": "x"}, headers=api.headers).status_code == 404
+    assert api.get("/api/batches").json["items"] == []
+    assert api.get("/api/jobs").json["items"] == jobs(api, batch_id) == []
+    assert panel.get(f"/batches/{batch_id}").status_code == 404
+    assert batch_id not in panel.get("/").text
+
+
+def test_the_same_file_meanwhile_is_told_to_wait(api: Api, services):
+    batch_id = being_read_in(services, api)
+    refused = api.upload(LIST + ANA + BETO)
+    assert (refused.status_code, refused.json["batch_id"]) == (409, batch_id)
+    assert "being read in right now" in refused.json["detail"]
+
+
+def test_an_upload_that_was_cut_off_says_so(api: Api, services, monkeypatch):
+    monkeypatch.setattr(services.store.batches, "finish_upload", lambda *_: False)
+    lost = api.upload(LIST + ANA)
+    assert lost.status_code == 503 and "Upload the file again" in lost.json["detail"]
+    monkeypatch.undo()
+    assert api.upload(LIST + ANA).status_code == 201
 
 
 def test_the_kill_switch(api: Api, panel, worker, provider):

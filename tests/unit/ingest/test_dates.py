@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from speechai.ingest import dates
 from speechai.ingest.amounts import UnreadableError
-from speechai.ingest.dates import parse_date
 
 THE_DAY = date(2025, 8, 14)
+TODAY = date(2026, 11, 23)
+
+
+def parse_date(cell: object) -> date:
+    return dates.parse_date(cell, TODAY)
 
 
 @pytest.mark.parametrize(
@@ -73,6 +78,10 @@ def test_the_day_comes_first() -> None:
         (float("inf"), "date_form"),
         (time(10), "date_form"),
         (None, "date_form"),
+        ("14/08/95", "date_century"),
+        ("14-ago-95", "date_century"),
+        ("01/01/47", "date_century"),
+        ("31/02/95", "date_form"),
         ("14/08/0025", "date_absurd"),
         ("14/08/2999", "date_absurd"),
         (date(1900, 1, 1), "date_absurd"),
@@ -83,6 +92,16 @@ def test_refused(cell: object, code: str) -> None:
     with pytest.raises(UnreadableError) as refusal:
         parse_date(cell)
     assert refusal.value.code == code
+
+
+@given(st.dates(date(2000, 1, 1), date(2099, 12, 31)), st.dates(date(2020, 1, 1), date(2040, 12, 31)))
+def test_a_year_of_two_digits_is_near_today_or_refused(day: date, today: date) -> None:
+    for text in (day.strftime("%d/%m/%y"), day.strftime("%d-%m-%y 10:30")):
+        try:
+            assert dates.parse_date(text, today) == day
+            assert day.year <= today.year + 20
+        except UnreadableError as error:
+            assert error.code == "date_century" and day.year > today.year + 20
 
 
 SHAPES = ("%d/%m/%Y", "%d-%m-%Y", "%Y-%m-%d", "%d.%m.%Y", "%Y%m%d", "%Y-%m-%dT%H:%M:%S")

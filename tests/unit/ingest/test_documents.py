@@ -105,3 +105,12 @@ def test_never_fails_otherwise(cell: object, country: Country) -> None:
         assert parse_document(cell, country).number.isascii()
     except UnreadableError as error:
         assert error.code in {"rut_form", "rut_check", "dni_form", "cuit_check"}
+
+
+@given(st.integers(100_000, 99_999_999))
+def test_every_check_digit_is_the_registrys(body: int) -> None:
+    digit = rut.calc_check_digit(str(body))
+    assert parse_document(f"{body}-{digit}", Country.CL).number == f"{body}{digit}"
+    wrong = "0" if digit != "0" else "1"
+    with pytest.raises(UnreadableError):
+        parse_document(f"{body}-{wrong}", Country.CL)

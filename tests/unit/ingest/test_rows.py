@@ -56,6 +56,16 @@ def test_instalments_of_a_person_are_one_contact() -> None:
     assert ana.debt.final_deadline == date(2026, 11, 27)  # 10 October + 41 days + 7
 
 
+def test_a_due_date_whose_century_nobody_can_tell_is_left_out_with_its_reason() -> None:
+    parsed = parse(
+        DEBT, [ANA, "Ana", "987654321", 100, "10/10/95", 41], [EVA, "Eva", "976543210", 50, "1/10/26", 2]
+    )
+    ana, eva = (contact.debt for contact in parsed.contacts)
+    assert ana and ana.due_date_oldest is None
+    assert eva and eva.due_date_oldest == date(2026, 10, 1)
+    assert any("dos cifras" in warning and "10/10/95" in warning for warning in parsed.warnings)
+
+
 def test_the_same_row_twice_counts_once() -> None:
     row: list[object] = [ANA, "Ana", "987654321", 100, date(2026, 10, 10), 41]
     parsed = parse(DEBT, row, list(row))

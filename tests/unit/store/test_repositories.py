@@ -122,11 +122,24 @@ def test_pages_follow_the_files_order(db):
     assert reports.page(batch_id="batch-1", status=JobState.DONE, limit=3, after=None) == []
 
 
-def test_active_people_are_found_in_their_account_only(db):
+def test_active_people_are_found_in_the_given_batches_only_the_newest_job_of_each(db):
     jobs = JobRepository(db, "call_jobs")
-    jobs.insert_many([a_job_document(1), a_job_document(2, account_id="other")])
-    found = jobs.active_people("default", ["CL:RUT:1", "CL:RUT:2", "CL:RUT:3"])
-    assert found == {"CL:RUT:1": "job-000001"}
+    later = MONDAY_NOON + timedelta(hours=1)
+    jobs.insert_many(
+        [
+            a_job_document(1),
+            a_job_document(2, batch_id="batch-2"),
+            a_job_document(3, batch_id="batch-3", person_id="CL:RUT:1", instant=later),
+            a_job_document(4, person_id="CL:RUT:1"),
+        ]
+    )
+    people = ["CL:RUT:1", "CL:RUT:2", "CL:RUT:9"]
+    found = jobs.active_people({"batch-1", "batch-3"}, people)
+    assert {person: (job.id, job.batch_id) for person, job in found.items()} == {
+        "CL:RUT:1": ("job-000003", "batch-3")
+    }
+    assert found["CL:RUT:1"].debt == a_debt()
+    assert jobs.active_people(set(), people) == {}
 
 
 def test_a_batch_read_back_is_what_was_stored(db):
