@@ -14,7 +14,7 @@ from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import Batch
 from speechai.core.states import BATCH_MOVES, WAVE_MOVES, BatchState, WaveState
-from speechai.store.database import SCHEMA_VERSION, Db, Document, plus_seconds, sealed_later
+from speechai.store.database import LONG_AGO, SCHEMA_VERSION, Db, Document, plus_seconds, sealed_later
 from speechai.store.moves import moving_to
 from speechai.store.tallies import counters_document
 
@@ -155,7 +155,8 @@ class BatchRepository:
 
     def reopening(self) -> list[tuple[str, str, datetime]]:
         """(batch, job, since) of every reopening under way, and of those that a crash cut off."""
-        found = self._batches.find({"reopening.0": {"$exists": True}}, {"reopening": 1})
+        # The bound repeats the index's own condition: without it the plan reads the collection.
+        found = self._batches.find({"reopening.at": {"$gt": LONG_AGO}}, {"reopening": 1})
         return [(row["_id"], one["job_id"], one["at"]) for row in found for one in row["reopening"]]
 
     def ending(self) -> list[str]:

@@ -183,7 +183,7 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
             IndexModel(
                 [("reopening.at", ASCENDING)],
                 name="reopening",
-                partialFilterExpression={"reopening.0": {"$exists": True}},
+                partialFilterExpression={"reopening.at": {"$gt": LONG_AGO}},
             ),
             IndexModel([("status", ASCENDING), ("served_at", ASCENDING), ("_id", ASCENDING)], name="turns"),
             IndexModel([("account_id", ASCENDING), ("file.sha256", ASCENDING)], name="file"),

@@ -17,7 +17,7 @@ from typing import Any
 from speechai.core.calendar import next_slot
 from speechai.core.model import Job
 from speechai.core.rules import RuleResult, Verdict
-from speechai.core.states import JobState, WaitReason
+from speechai.core.states import BatchState, JobState, WaitReason
 from speechai.core.tallies import Sums
 from speechai.operation.campaigns.batches import BatchNotFoundError
 from speechai.operation.campaigns.eligibility import verdicts
@@ -87,7 +87,7 @@ def of_batch(services: Services, batch_id: str) -> dict[str, Any]:
     under each; `at` is when it was judged, `complete` whether every job was. Raises BatchNotFoundError.
     """
     standing = services.store.standing.of(batch_id)
-    if standing is None:
+    if standing is None or standing.batch.status is BatchState.UPLOADING:
         raise BatchNotFoundError(batch_id)
     sums = services.store.tallies.read(batch_id)
     active, instant = sums.total - sums.final, services.clock.now()

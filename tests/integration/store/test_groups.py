@@ -9,7 +9,7 @@ import pytest
 
 from speechai.core.states import WaitReason
 from speechai.store import groups
-from tests.builders import MONDAY_NOON
+from tests.builders import MONDAY_NOON as NOON
 from tests.integration.operation.conftest import add_batch, make, provider, services
 from tests.integration.store.profiling import examined, profiled
 
@@ -36,7 +36,7 @@ def carry_over(services) -> None:
         {
             "$set": {
                 "group_date": YESTERDAY.isoformat(),
-                "next_attempt_at": MONDAY_NOON,
+                "next_attempt_at": NOON,
                 "waiting_for": WaitReason.WAVE.value,
             }
         },
@@ -46,7 +46,7 @@ def carry_over(services) -> None:
 def test_whoever_picks_at_once_picks_no_more_than_there_are_places(waiting):
     store = waiting.store
     with ThreadPoolExecutor(8) as threads:
-        picked = list(threads.map(lambda _: store.groups.recruit_new(BATCH, TODAY, 40), range(8)))
+        picked = list(threads.map(lambda _: store.groups.recruit_new(BATCH, TODAY, 40, NOON), range(8)))
         taken = list(threads.map(lambda _: store.groups.take_place(BATCH, TODAY, 50), range(20)))
     assert sum(picked) == 40 == placed(waiting)
     assert sum(taken) == 10
@@ -59,10 +59,10 @@ def test_a_place_whose_picker_dies_is_nobodys_and_not_lost(waiting, monkeypatch)
 
     monkeypatch.setattr(groups, "_add_people", die)
     with pytest.raises(KeyboardInterrupt):
-        waiting.store.groups.recruit_new(BATCH, TODAY, 40)
+        waiting.store.groups.recruit_new(BATCH, TODAY, 40, NOON)
     assert placed(waiting) == 0 == waiting.store.groups.size(BATCH, TODAY)
     monkeypatch.undo()
-    assert waiting.store.groups.recruit_new(BATCH, TODAY, 40) == 40
+    assert waiting.store.groups.recruit_new(BATCH, TODAY, 40, NOON) == 40
 
 
 @pytest.mark.parametrize("before", [False, True])
@@ -71,7 +71,7 @@ def test_picking_reads_each_person_once_however_many_places_there_are(waiting, b
         carry_over(waiting)
     store = waiting.store
     with profiled(store) as entries:
-        picked = store.groups.recruit_called_before(BATCH, TODAY, 250, MONDAY_NOON + timedelta(hours=1))
-        picked += store.groups.recruit_new(BATCH, TODAY, 250)
+        picked = store.groups.recruit_called_before(BATCH, TODAY, 250, NOON + timedelta(hours=1))
+        picked += store.groups.recruit_new(BATCH, TODAY, 250, NOON)
     assert picked == 250 == placed(waiting)
     assert examined(entries, "call_jobs") <= 3 * 250

@@ -8,6 +8,7 @@ import pytest
 
 from speechai.store import connect, open_store
 from tests.builders import MONDAY_NOON
+from tests.integration.store.profiling import profiled
 
 MANY = 3000
 ACCOUNT, PEOPLE = "account-1", [f"CL:RUT:{number}" for number in (6, 11)]
@@ -31,7 +32,12 @@ def store(mongo_uri, database):
         for number in range(MANY)
     )
     made.db["payments"].insert_many(
-        {"_id": str(number), "account_id": f"account-{number % 5}", "person_id": f"CL:RUT:{number}"}
+        {
+            "_id": str(number),
+            "account_id": f"account-{number % 5}",
+            "person_id": f"CL:RUT:{number}",
+            "paid_on": "2026-11-23",
+        }
         for number in range(MANY)
     )
     made.db["do_not_call"].insert_many(
@@ -61,13 +67,9 @@ def store(mongo_uri, database):
 )
 def test_no_scan_and_no_sort(store, ask, most):
     store.do_not_call.about(["1"], ["everybody"])  # the secret of the pseudonyms is made at first use
-    store.db["system.profile"].drop()
-    store.db.command("profile", 2)
-    try:
+    with profiled(store) as entries:
         ask(store)
-    finally:
-        store.db.command("profile", 0)
-    [asked] = store.db["system.profile"].find({"op": "query"})
+    [asked] = [entry for entry in entries if entry["op"] == "query"]
     assert "COLLSCAN" not in asked["planSummary"]
     assert not asked.get("hasSortStage")
     assert asked["docsExamined"] <= most

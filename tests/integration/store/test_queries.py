@@ -18,12 +18,13 @@ import pytest
 
 from speechai.catalog.accounts import Account, Plan
 from speechai.core.breaker import CLOSED
+from speechai.core.call import Call
 from speechai.core.model import Taken
 from speechai.core.money import EntryKind, Price
 from speechai.core.next_step import Step
 from speechai.core.outcomes import Outcome
 from speechai.core.promises import PromiseState
-from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason
+from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaveState
 from speechai.operation import recovery
 from speechai.operation.campaigns import batches, waterfall
 from speechai.operation.services import Services
@@ -31,13 +32,16 @@ from speechai.results import reports
 from speechai.store import Store
 from speechai.store.attempt_documents import (
     AlreadyOpenError,
+    Line,
     LookAgainError,
     NoPlaceLeftError,
     Reservation,
     Wanted,
 )
+from speechai.store.erasure import Erasure, Traces
 from speechai.store.funds import Entry
-from tests.builders import MONDAY_NOON, a_debt, an_attempt
+from speechai.store.merging import Merge
+from tests.builders import MONDAY_NOON, a_batch, a_debt, a_job, an_attempt
 from tests.fakes import Worker
 from tests.integration.operation.conftest import add_batch, job_id, make, phone, provider, services
 from tests.integration.store.profiling import profiled, slow
@@ -48,10 +52,13 @@ PEOPLE = 60  # of each batch
 TODAY = date(2026, 11, 23)
 DAY_AGO = MONDAY_NOON - timedelta(days=1)
 NEW_JOB = {"batch_id": "batch-9", "status": "pending", "attempts": 0}
+TRACES = Traces(frozenset({"Ana"}), frozenset({"111111111"}), frozenset({phone(1)}))
 ACCOUNT = Account("default", "Casa Ejemplo", Plan.CREDIT, "America/Santiago", None, ())
 
 ARGUMENTS: dict[str, Any] = {
     "account": ACCOUNT,
+    "aliases": ["TEL:+56961000001"],
+    "as_of": TODAY,
     "account_id": "default",
     "after": None,
     "alias": "TEL:+56961000001",
@@ -61,6 +68,8 @@ ARGUMENTS: dict[str, Any] = {
     "attempt_ids": ["att-1", "att-2"],
     "attempts": 1,
     "attempts_collection": "call_logs",
+    "answered": True,
+    "batch": a_batch(),
     "batch_id": "batch-1",
     "batch_ids": ["batch-1", "batch-2"],
     "because": "a test",
@@ -78,25 +87,32 @@ ARGUMENTS: dict[str, Any] = {
     "details_due": None,
     "due": None,
     "edit": {"at": MONDAY_NOON, "by": "test"},
+    "edits": 0,
     "email": "ana@example.com",
     "ended": True,
     "entry_id": "entry-1",
+    "erasure": Erasure("ERASED:1", "CL:RUT:10000001", ("TEL:+56961000001",), MONDAY_NOON),
     "error": "no answer",
     "every": timedelta(minutes=1),
     "from_number": "+56600123456",
     "instant": MONDAY_NOON,
+    "job": a_job(id=job_id()),
     "job_id": job_id(),
     "job_ids": [job_id(number=number) for number in range(1, 9)],
     "key": "a key",
     "keys": [phone(1), "CL:RUT:10000001"],
     "lease_seconds": 120.0,
     "limit": 10,
+    "merges": {job_id(): Merge("c", [2], "Ana", [phone(2)], None, None, None, a_debt(), {}, {}, False)},
     "most": 10,
     "name": "a key",
     "next_attempt_at": MONDAY_NOON,
     "number": phone(1),
     "number_day": TODAY,
     "older_than_seconds": 0.0,
+    "part": "unknown",
+    "refined": Outcome.GOAL_MET,
+    "refusal": {"status": 400},
     "outcome": Outcome.NO_ANSWER,
     "paid_minor": 100,
     "password_hash": "hash",
@@ -112,6 +128,7 @@ ARGUMENTS: dict[str, Any] = {
     "reason": JobReason.NO_CREDIT,
     "registry": "no-molestar",
     "result": {"note": "later"},
+    "quiet_seconds": 120.0,
     "rang": True,
     "revision": 0,
     "rows": [{"row": 1, "error": "no"}],
@@ -124,10 +141,11 @@ ARGUMENTS: dict[str, Any] = {
     "slots": 5,
     "state": AttemptState.UNKNOWN,
     "status": None,
-    "step": Step(JobState.PENDING, next_attempt_at=MONDAY_NOON, next_phone=phone(1)),
+    "step": Step(JobState.PENDING, next_attempt_at=MONDAY_NOON),
     "text": "persona",
     "to_number": phone(1),
     "today": TODAY,
+    "traces": TRACES,
     "token": "token",
     "until": MONDAY_NOON + timedelta(hours=9),
     "wave": True,
@@ -138,11 +156,26 @@ ARGUMENTS: dict[str, Any] = {
 # Where a name means something else in one repository or method.
 OWN: dict[str, dict[str, Any]] = {
     "accounts.set_slots": {"slots": 5},
+    "accounts.change": {"before": ACCOUNT},
+    "batches.begin_upload": {"document": {"_id": "batch-8", "account_id": "default", "file": {"claim": "x"}}},
+    "tallies.count_new": {"jobs": 3},
     "batches.insert": {"document": {"_id": "batch-9", "status": "draft"}},
     "batches.move": {"target": BatchState.PAUSED},
     "batches.page": {"before": "batch-9"},
     "breakers.take_probe": {"patience": timedelta(seconds=1)},
-    "do_not_call.add": {"entries": [{"_id": "entry-9", "key": phone(9), "scope": "everybody"}]},
+    "do_not_call.add": {
+        "entries": [
+            {
+                "_id": "entry-9",
+                "key": phone(9),
+                "scope": "everybody",
+                "at": DAY_AGO,
+                "by": "test",
+                "reason": "a letter",
+                "source": "list",
+            }
+        ]
+    },
     "do_not_call.page": {"before": "entry-5"},
     "evidence.append": {"link": {"_id": "att-900", "person_id": "CL:RUT:1", "seq": 1}},
     "funds.charge": {
@@ -152,41 +185,38 @@ OWN: dict[str, dict[str, Any]] = {
     "funds.post": {"entry": Entry("top-up:1", EntryKind.TOP_UP, Decimal(5), "test", MONDAY_NOON)},
     "jobs.apply": {"result": {}},
     "jobs.finish": {"state": JobState.FAILED},
+    "jobs.hold": {"step": Step(JobState.SUSPENDED, JobReason.PROVIDER_REFUSED)},
     "jobs.insert_many": {"documents": [{"_id": "job-9", "uncounted": True, **NEW_JOB}]},
-    "tallies.insert_jobs": {"documents": [{"_id": "job-8", **NEW_JOB}]},
+    "tallies.insert_new": {"documents": [{"_id": "job-8", **NEW_JOB}]},
     "groups.sizes": {"days": {"batch-1": TODAY, "batch-2": TODAY}},
-    "jobs.set_waiting": {"before": WaitReason.DRAFT, "after": WaitReason.WAVE},
     "pacing.set_limit": {"limit": 20},
     "payments.add": {"payments": [{"_id": "payment-9", "account_id": "default", "person_id": "CL:RUT:1"}]},
     "payments.judge_promise": {"state": PromiseState.KEPT},
     "uploads.purge": {"before": DAY_AGO},
-    "waves.record": {"status": "missed", "slot": "12:00"},
+    "waves.record": {"status": WaveState.MISSED, "slot": "12:00"},
+    "waves.move": {"target": WaveState.RUN},
     "attempts.expired": {"state": AttemptState.DIALING},
     "attempts.reserve": {
         "wanted": Reservation(
             attempt_id="att-800",
-            job_id=job_id(number=8),
-            batch_id="batch-1",
-            account_id="default",
-            person_id="CL:RUT:10000008",
-            to_number=phone(8),
+            job=a_job(id=job_id(number=8), person_id="CL:RUT:10000008"),
+            batch=a_batch(),
+            line=Line(phone(8), phone(8), TODAY),
             from_number="+56600123456",
-            person_day=TODAY,
-            number_day=TODAY,
-            number_key=phone(8),
-            calls_per_day=3,
-            provider="p",
             taken=Taken(),
-            use_case="debt_collection",
-            owed=None,
+            calls_per_day=3,
             is_metered=False,
+            provider="p",
             verdict={},
             worker="test",
             instant=MONDAY_NOON,
             lease_seconds=120,
         )
     },
-    "attempts.taken_of": {"wanted": [Wanted("CL:RUT:10000001", TODAY, phone(1), TODAY)]},
+    "attempts.around": {"wanted": [Wanted("CL:RUT:10000001", TODAY, {phone(1): TODAY})]},
+    "attempts.release": {"before": AttemptState.RESERVED},
+    "attempts.observe": {"call": Call.of({"call_id": "call_1", "call_status": "ongoing"})},
+    "attempts.amend": {"call": Call.of({"call_id": "call_1", "call_status": "ended"})},
 }
 # Files are GridFS's own: by id, but for `purge`.
 NOT_CALLED = {"uploads.save", "uploads.fetch", "users.get", "api_keys.fingerprint"}

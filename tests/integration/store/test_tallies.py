@@ -12,12 +12,14 @@ from decimal import Decimal
 
 import pytest
 
+from speechai.core.call import Call
 from speechai.core.next_step import Step
 from speechai.core.outcomes import Outcome
 from speechai.core.states import JobReason, JobState
 from speechai.operation.campaigns import batches, counting
 from speechai.operation.campaigns.batches import BatchNotFoundError
 from speechai.operation.recovery import sweep
+from speechai.store.erasure import Erasure
 from speechai.store.tallies import TallyRepository
 from tests.builders import MONDAY_NOON
 from tests.integration.operation.conftest import add_batch, job_id, make, phone, provider, services
@@ -53,6 +55,8 @@ def test_every_write_of_the_store_leaves_the_sums_exact(filled):
     store = filled.store
     assert is_counted(store)
     for name, method in methods(store):
+        if name in ("tallies.insert_new", "tallies.count_new"):
+            continue  # the two are one: a batch's counters begin when the last of its jobs is there
         with contextlib.suppress(*EXPECTED):
             answer = method(**arguments_of(name, method))
             if inspect.isgenerator(answer):
@@ -74,26 +78,31 @@ def suspended(services) -> None:
 
 def suspended_for_a_time(services) -> None:
     step = Step(JobState.SUSPENDED, JobReason.PROVIDER_REFUSED, next_attempt_at=MONDAY_NOON)
-    services.store.jobs.apply(job_id(number=14), step, MONDAY_NOON, attempt_id=None, attempts=1)
+    assert services.store.jobs.hold(job_id(number=14), step, MONDAY_NOON)
 
 
 def settled(services) -> None:
     open_one = an_attempt_of(services, "batch-2", "ongoing")
     services.store.attempts.settle(
-        open_one.id, Outcome.GOAL_MET, rang=True, cost_cents=Decimal("1.5"), instant=LATER
+        open_one,
+        Outcome.GOAL_MET,
+        rang=True,
+        cost_cents=Decimal("1.5"),
+        instant=LATER,
+        details_due=None,
     )
 
 
 def observed(services) -> None:
     open_one = an_attempt_of(services, "batch-2", "ongoing")
-    call = {**open_one.call, "duration_ms": 5000}
+    call = Call.of({**open_one.call, "duration_ms": 5000})
     services.store.attempts.observe(open_one, call, LATER, ended=True, lease_seconds=60)
 
 
 def amended(services) -> None:
     final = an_attempt_of(services, BATCH, "settled")
-    call = {**final.call, "duration_ms": 777_000}
-    services.store.attempts.amend(final, call, Decimal("99.99"), LATER, None)
+    call = Call.of({**final.call, "duration_ms": 777_000})
+    services.store.attempts.amend(final, call, Decimal("99.99"), LATER, None, Outcome.BUSY)
 
 
 def told_later(services) -> None:
@@ -112,11 +121,11 @@ def told_later(services) -> None:
         (None, observed),
         (None, amended),
         (None, told_later),
-        (None, lambda services: services.store.jobs.finish_batch(BATCH, JobReason.CANCELLED, LATER)),
+        (None, lambda services: services.store.jobs.finish_some(BATCH, JobReason.CANCELLED, LATER, 5)),
         (None, lambda services: services.store.jobs.reopen(job_id(), "ana", "again", LATER)),
         (
             None,
-            lambda services: services.store.persons.erase(PERSON, "E:1", "ana", "asked", LATER),
+            lambda services: services.store.erasure.jobs(Erasure("E:1", PERSON, (), LATER)),
         ),
     ],
 )

@@ -104,9 +104,9 @@ EXPECTED = {
     "late_wrong_person": Outcome.WRONG_PERSON,
     "late_third_party": Outcome.THIRD_PARTY,
     "late_callback": Outcome.CALLBACK_REQUESTED,
-    "credit_exhausted": Outcome.NO_CREDIT,
-    "no_payment_in_call": Outcome.NO_CREDIT,
-    "concurrency_in_call": Outcome.CAPACITY_REFUSED,
+    "credit_exhausted": Outcome.GOAL_NOT_MET,
+    "no_payment_in_call": Outcome.GOAL_NOT_MET,
+    "concurrency_in_call": Outcome.GOAL_NOT_MET,
     "never_ends": Outcome.GOAL_NOT_MET,
     "unknown_enum": Outcome.UNCLASSIFIED,
 }

@@ -43,7 +43,7 @@ def test_a_start_is_one_write(services, worker, provider, monkeypatch, when):
     add_batch(services, people=3, start=None)
     with monkeypatch.context() as crash:
         crash.setattr(waves.log, "info", dies)
-        crash.setattr(services.store.groups, "size", dies)
+        crash.setattr(services.store.tallies, "read_many", dies)
         crash.setattr(batches, "open_day", dies)
         with pytest.raises(KilledError):
             batches.start(services, "batch-1", when)

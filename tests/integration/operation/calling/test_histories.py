@@ -60,7 +60,7 @@ class History:
             armed.unlink()
         self.latest = self.began = self.services.clock.now()
         for name in self.services.store.db.list_collection_names():
-            if name not in ("accounts", "pacing"):
+            if name not in ("accounts", "pacing") and not name.startswith("system."):
                 self.services.store.db[name].delete_many({})
         self.services.store.db["pacing"].update_many({}, {"$set": {"used": 0, "used_by": {}, "open": {}}})
         self._survive(lambda: add_batch(self.services, max_attempts=1))

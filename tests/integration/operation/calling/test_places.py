@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 
 import pytest
 
 from speechai.core.zones import local_day
 from speechai.operation.calling.dialing import dial
 from speechai.operation.calling.places import heal_places
-from speechai.operation.recovery import sweep
 from speechai.store.groups import GroupRepository
 from tests.builders import MONDAY_NOON, SANTIAGO
 from tests.integration.operation.conftest import add_batch, job_id, job_of
@@ -35,27 +34,6 @@ def size(services):
     return services.store.groups.size("batch-1", local_day(services.clock.now(), SANTIAGO))
 
 
-def test_a_place_that_was_taken_for_nobody_is_free_again(services, worker, provider, monkeypatch):
-    services.clock.set(MONDAY_NOON - timedelta(hours=4))
-    add_batch(services, people=9, policy="house", start="next_wave", daily_contacts=4)
-    services.clock.set(MONDAY_NOON - timedelta(hours=3))
-    with monkeypatch.context() as dying, pytest.raises(KilledError):
-        dying.setattr(GroupRepository, "recruit_new", killed)
-        worker.tick()
-    assert size(services) == 1
-    sweep(services)
-    assert size(services) == 4, "the wave was finished"
-    worker.run()
-    assert len({call["to_number"] for call in provider.rings}) == 3
-
-    a_while_later(services)
-    assert sweep(services)["places"] == 1
-    services.clock.set(MONDAY_NOON)
-    worker.tick()
-    assert size(services) == 4
-    assert len({call["to_number"] for call in provider.rings}) == 4
-
-
 def test_a_place_that_a_dying_dialer_took_is_free_again(services, worker, monkeypatch):
     add_batch(services, daily_contacts=1, start="next_wave")
     services.store.db["call_jobs"].update_many({}, {"$set": {"waiting_for": None, "exact": True}})
@@ -79,15 +57,13 @@ def test_while_places_are_being_taken_nothing_is_counted(services):
 def test_a_place_that_is_taken_during_the_count_is_not_lost(services, monkeypatch):
     add_batch(services, people=3, start="next_wave")
     groups = services.store.groups
-    assert groups.take_place("batch-1", DAY, 60)
-    assert groups.recruit_new("batch-1", DAY)
+    assert groups.recruit_new("batch-1", DAY, 1, MONDAY_NOON) == 1
     a_while_later(services)
     count = groups._jobs.count_documents
 
     def meanwhile(wanted):
         counted = count(wanted)
-        assert groups.take_place("batch-1", DAY, 60)
-        assert groups.recruit_new("batch-1", DAY)
+        assert groups.recruit_new("batch-1", DAY, 2, MONDAY_NOON) == 1
         return counted
 
     monkeypatch.setattr(groups._jobs, "count_documents", meanwhile)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from stdnum.cl.rut import calc_check_digit
 
 from speechai.catalog.use_cases import UseCaseId
+from speechai.core.numbers import usable_numbers
 from speechai.core.states import JobReason, JobState
 from speechai.operation.campaigns import accounts, batches, duplicates
 from speechai.operation.campaigns.uploads import UploadOptions, upload
@@ -221,7 +222,7 @@ def test_a_struck_number_stays_struck(services, send):
     send(row(1, phones=[phone(2), phone(3)]))
     job = services.store.jobs.get(job_id())
     assert job.phones == (phone(1), phone(2), phone(3))
-    assert job.usable_phones == (phone(1), phone(3))
+    assert usable_numbers(job, frozenset()) == (phone(1), phone(3))
 
 
 def test_who_is_being_called_keeps_what_was_dialed_and_the_next_call_is_told_anew(

@@ -16,6 +16,7 @@ from speechai.ingest import FileError
 from speechai.operation.campaigns import payment_rows, payments
 from speechai.operation.campaigns.payment_rows import read_payments
 from speechai.operation.records.payments import paid_since
+from speechai.store.merging import Merge
 from tests.builders import MONDAY_NOON, a_debt
 from tests.fakes import ENDS
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
@@ -320,13 +321,19 @@ def test_today_is_the_accounts_own_and_the_list_cannot_be_of_tomorrow(services):
     assert pay(services, as_of=TODAY).given == 0
 
 
+def replaced(services, debt):
+    """A newer upload says that the person owes something else."""
+    merge = Merge("claim", [2], "Persona 1", [], None, None, None, debt, {}, {}, is_repeated=False)
+    assert services.store.jobs.replace_debts({job_id(): merge}, "batch-2", services.clock.now()) == set()
+
+
 def test_what_was_paid_before_the_debt_was_replaced_does_not_count_again(services, worker):
     add_batch(services, person_ids=["CL:RUT:123456785"])
     worker.run()
     services.clock.set(MONDAY_NOON + timedelta(days=1))
     assert pay(services, (50_000, "2026-11-24"), is_complete=False).ended == 0
     services.clock.set(MONDAY_NOON + timedelta(days=2))
-    services.store.jobs.replace_debts({job_id(): a_debt(total_minor=54_050)}, services.clock.now())
+    replaced(services, a_debt(total_minor=54_050))
     services.clock.advance(timedelta(hours=1))
     assert pay(services, (4_050, "2026-11-25"), is_complete=False).ended == 0  # of 54,050
     assert pay(services, (50_000, "2026-11-25"), is_complete=False).ended == 1
@@ -337,7 +344,7 @@ def test_what_was_told_on_the_day_before_the_debt_was_replaced_is_in_the_new_sum
     worker.run()
     pay(services, (50_000, "2026-11-23"), is_complete=False)
     services.clock.advance(timedelta(hours=1))
-    services.store.jobs.replace_debts({job_id(): a_debt(total_minor=54_050)}, services.clock.now())
+    replaced(services, a_debt(total_minor=54_050))
     services.clock.advance(timedelta(hours=1))
     assert pay(services, (4_050, "2026-11-23"), is_complete=False).ended == 0
 

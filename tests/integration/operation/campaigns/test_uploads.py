@@ -104,16 +104,17 @@ UPLOADER = """
                 os.kill(os.getpid(), signal.SIGKILL)
             return done
         setattr(repository, name, written)
-    for name in ("insert_many", "replace_debts"):
-        dying(services.store.jobs, name)
+    dying(services.store.jobs, "replace_debts")
+    for name in ("insert_new", "count_new"):
+        dying(services.store.tallies, name)
     for name in ("begin_upload", "keep_upload", "add_rejections", "finish_upload"):
         dying(services.store.batches, name)
     options = uploads.UploadOptions(policy="anytime", start="now")
     uploads.upload(services, Path(sys.argv[3]), "gente.csv", options)
     print("finished")
 """
-# begin; of three chunks each: insert, keep; of one of them: replace; reject, seal, finish
-WRITES = 1 + 3 * 2 + 1 + 3
+# begin; of three chunks each: insert, keep; of one of them: replace; reject, seal, count, finish
+WRITES = 1 + 3 * 2 + 1 + 4
 
 
 def kill_after(writes, mongo_uri, database, path):
@@ -258,7 +259,7 @@ def test_another_account_has_claims_of_its_own(services, path):
 
 
 def test_an_upload_that_fails_leaves_nothing(services, path, small_chunks, monkeypatch):
-    insert, done = services.store.jobs.insert_many, []
+    insert, done = services.store.tallies.insert_new, []
 
     def fails(documents):
         insert(documents)
@@ -267,7 +268,7 @@ def test_an_upload_that_fails_leaves_nothing(services, path, small_chunks, monke
             raise RuntimeError("no more room")
 
     with monkeypatch.context() as full:
-        full.setattr(services.store.jobs, "insert_many", fails)
+        full.setattr(services.store.tallies, "insert_new", fails)
         with pytest.raises(RuntimeError):
             upload(services, path, "gente.csv", DRAFT)
     assert stored(services) == (0, 0, 0)
@@ -279,7 +280,7 @@ def test_an_upload_that_stalls_beyond_its_lease_never_finishes(
 ):
     """It is discarded, and only then its second chunk arrives."""
     store, other, discarded, kept = services.store, make(), Event(), []
-    insert, keep = store.jobs.insert_many, store.batches.keep_upload
+    insert, keep = store.tallies.insert_new, store.batches.keep_upload
 
     def late(documents):
         if documents[0]["seq"] > 10:
@@ -294,7 +295,7 @@ def test_an_upload_that_stalls_beyond_its_lease_never_finishes(
             discarded.set()
         return keep(*arguments, **more)
 
-    monkeypatch.setattr(store.jobs, "insert_many", late)
+    monkeypatch.setattr(store.tallies, "insert_new", late)
     monkeypatch.setattr(store.batches, "keep_upload", stalls)
     with pytest.raises(UploadLostError):
         upload(services, path, "gente.csv", DRAFT)
@@ -315,26 +316,26 @@ def test_an_upload_whose_last_answer_is_lost_is_there(services, path, monkeypatc
 
 
 def test_a_slow_upload_that_nobody_discarded_finishes(services, path, small_chunks, monkeypatch):
-    insert = services.store.jobs.insert_many
+    insert = services.store.tallies.insert_new
 
     def slow(documents):
         insert(documents)
         lose_leases(services)
 
-    monkeypatch.setattr(services.store.jobs, "insert_many", slow)
+    monkeypatch.setattr(services.store.tallies, "insert_new", slow)
     assert upload(services, path, "gente.csv", DRAFT).jobs_created == 30
 
 
 def test_a_chunk_that_was_lost_with_its_server_is_missed(services, path, small_chunks, monkeypatch):
     """Acknowledged by a server that failed before another had it."""
-    insert, done = services.store.jobs.insert_many, []
+    insert, done = services.store.tallies.insert_new, []
 
     def loses(documents):
         done.append(documents)
         if len(done) != 2:
             insert(documents)
 
-    monkeypatch.setattr(services.store.jobs, "insert_many", loses)
+    monkeypatch.setattr(services.store.tallies, "insert_new", loses)
     with pytest.raises(UploadLostError):
         upload(services, path, "gente.csv", DRAFT)
     assert stored(services) == (0, 0, 0)

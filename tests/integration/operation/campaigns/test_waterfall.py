@@ -8,6 +8,7 @@ import pytest
 
 from speechai.operation.campaigns import counting, eligibility, waterfall
 from speechai.operation.campaigns.batches import BatchNotFoundError
+from speechai.operation.records import do_not_call
 from tests.builders import MONDAY_NOON
 from tests.integration.operation.conftest import add_batch, job_id, phone
 from tests.integration.store.profiling import examined, profiled
@@ -33,17 +34,8 @@ def large(services, monkeypatch):
     """35 people, where ten are many: some are called, some never may be."""
     add_batch(services, 35, start="next_wave", policy="house", daily_contacts=12)
     for number in (4, 20, 33):
-        services.store.do_not_call.add(
-            [
-                {
-                    "_id": f"everybody|{phone(number)}",
-                    "key": phone(number),
-                    "scope": "everybody",
-                    "reason": "asked",
-                    "at": MONDAY_NOON,
-                }
-            ]
-        )
+        entries = [{"number": phone(number), "country": "CL"}]
+        do_not_call.add(services, entries, scope="everybody", reason="asked", by="ana")
     services.nudges.tick()
     whole = waterfall.of_batch(services, "batch-1")
     monkeypatch.setattr(waterfall, "AT_ONCE", 10)
