@@ -81,8 +81,10 @@ class FundsRepository:
             self.post_waiting(account_id)
         return before
 
-    def post(self, account_id: str, entry: Entry) -> bool:
-        """Add an entry that no call made. False where an entry of that id is there already.
+    def post(self, account_id: str, entry: Entry, spent: tuple[Decimal, date] | None = None) -> bool:
+        """Add an entry to the ledger, once. False where an entry of that id is there already.
+
+        `spent`: US cents that count in the account's budget of that date.
 
         An entry is in the account's document or in the ledger, and goes from the one to the other; so it is
         missed by nobody who looks in this order and then writes only if no other was posted since.
@@ -97,16 +99,28 @@ class FundsRepository:
                 return False
             if self._ledger.find_one({"_id": entry.id}, {"_id": 1}):
                 return False
-            posted = self._accounts.update_one(
-                {"_id": account_id, "funds.posts": funds.get("posts")},
-                {
-                    "$inc": {"funds.balance": money(entry.amount), "funds.posts": 1},
-                    "$push": {"funds.waiting": _entry_document(account_id, entry)},
-                },
-            )
-            if posted.modified_count == 1:
+            fields = {
+                **_entered(account_id, entry, spent),
+                "funds.posts": {"$add": [{"$ifNull": ["$funds.posts", 0]}, 1]},
+            }
+            guard = {"_id": account_id, "funds.posts": funds.get("posts")}
+            if self._accounts.update_one(guard, [{"$set": fields}]).modified_count == 1:
                 self.post_waiting(account_id)
                 return True
+
+    def charged(self, account_id: str, attempt_id: str) -> Price | None:
+        """What the ledger charges for a call; None while its hold is not charged yet."""
+        self.post_waiting(account_id)
+        held = {"_id": account_id, f"funds.holds.{attempt_id}": {"$exists": True}}
+        if self._accounts.find_one(held, {"_id": 1}):
+            return None
+        entries = list(
+            self._ledger.find({"_id": {"$gte": f"call:{attempt_id}", "$lt": f"call:{attempt_id}~"}})
+        )
+        return Price(
+            cents=sum((decimal_of(row["cents"]) for row in entries), Decimal(0)),
+            units=-sum((decimal_of(row["amount"]) for row in entries), Decimal(0)),
+        )
 
     def post_waiting(self, account_id: str) -> int:
         """Copy the entries that wait into the ledger. Returns how many."""
@@ -161,17 +175,7 @@ class FundsRepository:
         }
         if spent and entry:
             price, today = spent
-            fields |= {
-                "funds.balance": {"$add": [_field("balance"), money(entry.amount)]},
-                "funds.spent_cents": {"$add": [_spent_on(today), money(price.cents)]},
-                "funds.day": today.isoformat(),
-                "funds.waiting": {
-                    "$concatArrays": [
-                        {"$ifNull": ["$funds.waiting", []]},
-                        [{"$literal": _entry_document(account_id, entry)}],
-                    ]
-                },
-            }
+            fields |= _entered(account_id, entry, (price.cents, today))
         found = self._accounts.find_one_and_update(
             {"_id": account_id, f"funds.holds.{attempt_id}": {"$exists": True}},
             [{"$set": fields}, {"$unset": f"funds.holds.{attempt_id}"}],
@@ -199,6 +203,20 @@ def _field(name: str) -> Document:
 
 def _spent_on(today: date) -> Document:
     return {"$cond": [{"$eq": ["$funds.day", today.isoformat()]}, _field("spent_cents"), money(Decimal(0))]}
+
+
+def _entered(account_id: str, entry: Entry, spent: tuple[Decimal, date] | None) -> Document:
+    """What an entry changes in the account's document, where it waits to be copied into the ledger."""
+    waiting = [{"$ifNull": ["$funds.waiting", []]}, [{"$literal": _entry_document(account_id, entry)}]]
+    fields: Document = {
+        "funds.balance": {"$add": [_field("balance"), money(entry.amount)]},
+        "funds.waiting": {"$concatArrays": waiting},
+    }
+    if spent:
+        cents, today = spent
+        fields["funds.spent_cents"] = {"$add": [_spent_on(today), money(cents)]}
+        fields["funds.day"] = today.isoformat()
+    return fields
 
 
 def _entry_document(account_id: str, entry: Entry) -> Document:

@@ -26,7 +26,7 @@ from speechai.operation.calling.closing import complete_if_over
 from speechai.operation.calling.dispatching import dispatch
 from speechai.operation.calling.outages import hold_account
 from speechai.operation.calling.pacing import ask_for_limit
-from speechai.operation.records.charging import charge
+from speechai.operation.records.charging import charge, charge_growth
 from speechai.operation.records.do_not_call import opt_out
 from speechai.operation.records.payments import has_paid_all
 from speechai.operation.records.promises import promise_fields, read_promise
@@ -255,7 +255,8 @@ def _refined(before: Attempt, late: Attempt) -> Outcome | None:
 def apply_news(services: Services, attempt: Attempt) -> int:
     """Do what later news of a final attempt mean: for the person, the account's money, and the job if it
     still waits since this attempt. Done again, it changes nothing more."""
-    charge(services, attempt)
+    if not charge(services, attempt):
+        charge_growth(services, attempt)
     conclude(services, attempt, late=True)
     services.store.attempts.applied(attempt.id, attempt.revision)
     return 1

@@ -78,6 +78,38 @@ def charge(services: Services, attempt: Attempt) -> bool:
     return True
 
 
+def charge_growth(services: Services, attempt: Attempt) -> bool:
+    """Charge what a call cost beyond what was charged for it: the provider's figure grew after its first.
+
+    Never less: what was reckoned where the provider said nothing stays. Done again, it changes nothing more.
+    """
+    account = services.store.accounts.get(attempt.account_id)
+    if account is None or not attempt.is_metered or attempt.call.cost is None:
+        return False
+    charged = services.store.funds.charged(account.id, attempt.id)
+    if charged is None:
+        return False
+    price = price_of(account.plan, attempt.cost_cents, attempt.call.duration_ms)
+    cents, units = max(Decimal(0), price.cents - charged.cents), max(Decimal(0), price.units - charged.units)
+    if account.plan is Plan.UNLIMITED:
+        units = Decimal(0)
+    if not cents and not units:
+        return False
+    instant = services.clock.now()
+    entry = Entry(
+        id=f"call:{attempt.id}:{charged.cents}:{charged.units}",  # beyond the same sum it is charged once
+        kind=EntryKind.CALL,
+        amount=-units,
+        by="call",
+        at=instant,
+        attempt_id=attempt.id,
+        cents=cents,
+    )
+    return services.store.funds.post(
+        account.id, entry, (cents, local_day(instant, ZoneInfo(account.tz_name)))
+    )
+
+
 def resume(services: Services, account_id: str) -> int:
     """Go on with whom the account's money held, if it can pay for a call again. Returns how many."""
     account = services.store.accounts.get(account_id)

@@ -157,9 +157,12 @@ ARGUMENTS: dict[str, Any] = {
 OWN: dict[str, dict[str, Any]] = {
     "accounts.set_slots": {"slots": 5},
     "accounts.change": {"before": ACCOUNT},
-    "batches.begin_upload": {"document": {"_id": "batch-8", "account_id": "default", "file": {"claim": "x"}}},
+    "batches.begin_upload": {
+        "document": {"_id": "batch-8", "account_id": "none", "provider": "p", "file": {"claim": "x"}}
+    },
     "tallies.count_new": {"jobs": 3},
-    "batches.insert": {"document": {"_id": "batch-9", "status": "draft"}},
+    "batches.move_provider": {"before": "p", "after": "q"},
+    "batches.insert": {"document": {"_id": "batch-9", "status": "draft", "provider": "p"}},
     "batches.move": {"target": BatchState.PAUSED},
     "batches.page": {"before": "batch-9"},
     "breakers.take_probe": {"patience": timedelta(seconds=1)},

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,14 +14,16 @@ from hypothesis import strategies as st
 
 from speechai.catalog.accounts import Account, Plan
 from speechai.core.money import Price
+from speechai.core.zones import local_day
 from speechai.operation import recovery
+from speechai.operation.calling import webhooks
 from speechai.operation.campaigns import accounts
 from speechai.operation.campaigns.accounts import AccountExistsError
 from speechai.operation.campaigns.configuring import RefusedOptionError
 from speechai.operation.records import charging
 from tests.builders import MONDAY_NOON
 from tests.fakes import ENDS, make_services
-from tests.integration.operation.conftest import add_batch, job_of, phone
+from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
 
 CALL = Decimal("15.37")  # what a "promise" costs at the scripted provider
 WORST = Decimal(180)  # 18 cents a minute, 10 minutes
@@ -326,3 +329,43 @@ def test_what_cannot_be_is_refused_by_name(services, given, field):
     with pytest.raises(RefusedOptionError) as refused:
         an_account(services, **given)
     assert refused.value.field.startswith(field)
+
+
+def test_a_cost_that_grows_is_charged_once_more_for_what_it_grew(services, worker):
+    an_account(services, daily_budget_cents=10_000)
+    top_up(services, 500)
+    calls(services, 1)
+    worker.tick()
+    [attempt] = services.store.attempts.of_job(job_id())
+    call = {**services.store.attempts.get(attempt.id).call.raw, "call_cost": {"combined_cost": 40}}
+    for _ in range(2):  # told twice
+        webhooks.receive(services, "call_analyzed", call)
+    assert funds(services).balance == 500 - 40
+    assert services.store.funds.ledger_sum("acme") == 500 - 40
+    today = local_day(services.clock.now(), ZoneInfo("America/Santiago"))
+    assert funds(services).spent_on(today) == 40
+    webhooks.receive(services, "call_analyzed", {**call, "call_cost": {"combined_cost": 30}})
+    assert funds(services).balance == 500 - 40  # what was charged is not given back
+
+
+def test_a_cost_that_grew_before_a_crash_is_charged_by_the_sweep(services, worker, monkeypatch):
+    an_account(services)
+    top_up(services, 500)
+    calls(services, 1)
+    worker.tick()
+    [attempt] = services.store.attempts.of_job(job_id())
+    call = {**services.store.attempts.get(attempt.id).call.raw, "call_cost": {"combined_cost": 40}}
+    with monkeypatch.context() as crash, pytest.raises(KilledError):
+        crash.setattr(services.store.funds, "post", dies)
+        webhooks.receive(services, "call_analyzed", call)
+    assert funds(services).balance == 500 - CALL
+    recovery.sweep(services)
+    assert funds(services).balance == services.store.funds.ledger_sum("acme") == 500 - 40
+
+
+class KilledError(BaseException):
+    """What kill -9 is to the code: nothing after it runs."""
+
+
+def dies(*_, **__):
+    raise KilledError
