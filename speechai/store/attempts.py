@@ -314,10 +314,22 @@ class AttemptRepository:
             sealed_later=True,
         )
 
-    def needs_review(self, attempt_id: str, instant: datetime) -> bool:
-        """→ needs_review: counted as a ring, for a person to look at."""
+    def needs_review(self, before: Attempt, instant: datetime) -> bool:
+        """→ needs_review: counted as a ring, for a person to look at.
+
+        Guarded by what was read: whoever looked for it in vain knows less than an answer that came meanwhile.
+        """
+        if before.status.is_final:
+            return False
         changes = {"outcome": Outcome.NEEDS_REVIEW.value, "settled_at": instant}
-        return self._move(attempt_id, AttemptState.NEEDS_REVIEW, instant, changes)
+        return self._move(
+            before.id,
+            AttemptState.NEEDS_REVIEW,
+            instant,
+            changes,
+            only_from=before.status,
+            guard={"revision": before.revision, "posts": before.posts},
+        )
 
     def _move(
         self,

@@ -209,8 +209,11 @@ def _details_due(call: Call, settled_at: datetime, instant: datetime) -> datetim
 
 
 def review(services: Services, attempt: Attempt) -> None:
-    """No machine can tell what became of it: it counts as a ring, and a person must look."""
-    if services.store.attempts.needs_review(attempt.id, services.clock.now()):
+    """No machine can tell what became of it: it counts as a ring, and a person must look.
+
+    Nothing is done where more came to be known of it since it was read.
+    """
+    if services.store.attempts.needs_review(attempt, services.clock.now()):
         log.error("needs review: nobody can tell whether it rang", extra={"attempt_id": attempt.id})
     final = services.store.attempts.get(attempt.id)
     if final is not None and final.status.is_final:

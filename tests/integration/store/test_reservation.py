@@ -197,7 +197,7 @@ def test_an_attempt_settles_once_and_for_good(store):
         lambda: store.attempts.unknown("att-1", "x", MONDAY_NOON, 60),
         lambda: store.attempts.begin_dialing("att-1", MONDAY_NOON, 60),
         lambda: store.attempts.placed("att-1", {"call_id": "call_9"}, "t", MONDAY_NOON, 60),
-        lambda: store.attempts.needs_review("att-1", MONDAY_NOON),
+        lambda: store.attempts.needs_review(store.attempts.get("att-1"), MONDAY_NOON),
     ):
         assert move() is False
     assert store.attempts.get("att-1") == before
