@@ -188,14 +188,10 @@ class JobRepository:
         wanted = {"_id": job.id, "status": JobState.PENDING.value, **_as_judged(job)}
         self._jobs.update_one(wanted, {"$set": changes})
 
-    def back_to_pending(self, job_id: str, attempt_id: str, next_attempt_at: datetime) -> bool:
-        """in_progress → pending: the attempt was given back, nothing rang."""
-        return self._move(
-            job_id,
-            JobState.PENDING,
-            {"next_attempt_at": next_attempt_at, "attempt_id": None, "is_calling": False},
-            guard={"attempt_id": attempt_id},
-        )
+    def give_back(self, job_id: str, attempt_id: str, step: Step, instant: datetime) -> bool:
+        """in_progress → where it goes on, or ends: its attempt was given back, nothing rang."""
+        changes = {**_after(step, instant), "attempt_id": None, "is_calling": False}
+        return self._move(job_id, step.state, changes, guard={"attempt_id": attempt_id})
 
     def apply(
         self,

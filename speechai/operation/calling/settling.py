@@ -20,15 +20,14 @@ from speechai.core.model import Attempt, Batch, Job
 from speechai.core.next_step import Step, next_step
 from speechai.core.outcomes import Outcome, classify, is_known
 from speechai.core.retry_table import Number
-from speechai.core.states import AttemptState, BatchState, JobReason, JobState
+from speechai.core.states import AttemptState
 from speechai.failpoints import reached
-from speechai.operation.calling.closing import complete_if_over
+from speechai.operation.calling.closing import complete_if_over, end_instead
 from speechai.operation.calling.dispatching import dispatch
 from speechai.operation.calling.outages import hold_account
 from speechai.operation.calling.pacing import ask_for_limit
 from speechai.operation.records.charging import charge
 from speechai.operation.records.do_not_call import opt_out
-from speechai.operation.records.payments import has_paid_all
 from speechai.operation.records.promises import promise_fields, read_promise
 from speechai.operation.services import Services
 from speechai.store.database import money
@@ -310,16 +309,11 @@ def _step(
     history: list[Attempt],
     instant: datetime,
 ) -> Step:
-    """What follows for the job, from `instant`. In a cancelled batch nobody goes on waiting, nor
-    does anybody who has paid."""
+    """What follows for the job, from `instant`."""
     outcome = attempt.outcome or Outcome.UNCLASSIFIED
     asked_for = attempt.call.callback(job.zone, attempt.ended_at or instant).at
     step = next_step(job, services.rulebook(standing), outcome, history, instant, asked_for=asked_for)
-    if standing.batch.status is BatchState.CANCELLED and not step.state.is_final:
-        return Step(JobState.FAILED, JobReason.CANCELLED)
-    if not step.state.is_final and has_paid_all(services, job):
-        return Step(JobState.DONE, JobReason.PAID)
-    return step
+    return step if step.state.is_final else end_instead(services, job, standing.batch) or step
 
 
 def _go_on(services: Services, attempt: Attempt, step: Step, batch: Batch, instant: datetime) -> None:

@@ -16,6 +16,7 @@ from speechai.ingest import FileError
 from speechai.operation.campaigns import payment_rows, payments
 from speechai.operation.campaigns.payment_rows import read_payments
 from speechai.operation.records.payments import paid_since
+from speechai.retell.errors import Retryable, Throttled, UnknownResult
 from tests.builders import MONDAY_NOON, a_debt
 from tests.fakes import ENDS
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
@@ -419,3 +420,29 @@ def test_who_has_paid_a_part_is_called_on(services, worker, provider):
     pay(services, (104_049, "2026-11-23"), is_complete=False)
     worker.run()
     assert job_of(services)["status"] == "pending"
+
+
+@pytest.mark.parametrize("answer", [Throttled("HTTP 429"), Retryable("no connection")])
+def test_a_payer_whose_call_was_not_placed_is_not_called_again(services, worker, provider, answer):
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    create = provider.create_phone_call
+
+    def pays(_):
+        provider.create_phone_call = create
+        pay(services, ("104050", "2026-11-23"))
+        raise answer
+
+    provider.create_phone_call = pays
+    worker.run()
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("done", "paid")
+    assert provider.rings == []
+
+
+def test_a_payer_whose_call_is_missing_is_looked_for_and_not_posted_again(services, worker, provider):
+    provider.fail_creates.append(UnknownResult("read timed out"))
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    worker.run(before="reconcile")
+    pay(services, ("104050", "2026-11-23"))
+    worker.run()
+    assert len(provider.requests) == 1
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("done", "paid")
