@@ -405,7 +405,7 @@ class AttemptRepository:
             "revision": before.revision + 1,
             **MARK,
         }
-        if call != before.call:
+        if call != before.call or refined is not None:
             changes["unapplied"] = True
         if refined is not None:
             was = before.outcome.value if before.outcome else None

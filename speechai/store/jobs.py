@@ -224,15 +224,18 @@ class JobRepository:
     def refine(
         self, job_id: str, step: Step, instant: datetime, *, attempt_id: str, result: Document
     ) -> bool:
-        """What its last attempt came to after all decides anew, where the job waits since that attempt.
+        """What its last attempt came to after all decides anew, where the job waits since that attempt, for
+        its time or for money.
 
         False where it has moved on: called again, final, or an operator ordered something since.
         """
         changes = {**_after(step, instant), **result, "last_attempt_id": None}
         since = {"last_attempt_id": attempt_id}
+        sources = [state for state in _AT_REST if step.state in JOB_MOVES[state]]
+        if self._move(job_id, step.state, changes, guard=since, only_from=sources):
+            return True
         if step.state is not JobState.PENDING:
-            sources = [JobState.PENDING]
-            return self._move(job_id, step.state, changes, guard=since, only_from=sources)
+            return False
         wanted = {"_id": job_id, "status": JobState.PENDING.value, **since}
         fields = {**_literal(changes), "updated_at": "$$NOW", **MARK}
         return self._jobs.update_one(wanted, [{"$set": fields}]).modified_count == 1

@@ -238,7 +238,7 @@ def _amend(services: Services, attempt: Attempt, call: Call, instant: datetime) 
     if refined is not None:
         log.info("refined: %s", refined.value, extra={"attempt_id": attempt.id})
         late = replace(late, outcome=refined, refined_at=instant)
-    if call != attempt.call:
+    if call != attempt.call or refined is not None:
         apply_news(services, late)
     else:
         charge(services, late)
@@ -246,8 +246,11 @@ def _amend(services: Services, attempt: Attempt, call: Call, instant: datetime) 
 
 
 def _refined(before: Attempt, late: Attempt) -> Outcome | None:
-    """What it came to after all, where that, or the hour that was asked for, differs. It changes once."""
+    """What it came to after all, where that, or the hour that was asked for, differs. It changes once, and
+    so not before the analysis is there, or is not waited for any more."""
     if before.outcome is None or before.refined_at is not None or not late.call.is_terminal:
+        return None
+    if late.call.awaits_analysis and late.details_due is not None:
         return None
     outcome = _outcome_of(late)
     hour, asked = before.call.captured.callback_at, late.call.captured.callback_at

@@ -12,6 +12,7 @@ from speechai.operation.calling import settling, webhooks
 from speechai.operation.campaigns import jobs
 from speechai.operation.records import do_not_call
 from speechai.operation.recovery import sweep
+from tests.fakes import ENDS
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
 
 
@@ -64,6 +65,70 @@ def test_an_opt_out_on_a_call_in_review_binds(services, worker, provider):
     late(services, attempt, opt_out="true")
     assert services.store.attempts.get(attempt.id).status is AttemptState.NEEDS_REVIEW  # I7
     assert len(entries(services)) == 2
+
+
+END = {
+    "call_status": "ended",
+    "disconnection_reason": "user_hangup",
+    "start_timestamp": 1,
+    "duration_ms": 60_000,
+}
+
+
+@pytest.fixture
+def reviewed(services, worker, provider):
+    """Nobody can tell what became of it; then the provider tells of its end, and not yet of what was said."""
+    provider.default = "never_ends"
+    add_batch(services)
+    worker.run(before="poll_call")
+    worker.inbox.clear()
+    [attempt] = services.store.attempts.of_job(job_id())
+    settling.review(services, attempt)
+    webhooks.receive(services, "call_ended", {**provider.rings[0], **END})
+    assert job_of(services)["waiting_for"] == "review"
+    return attempt
+
+
+def test_a_call_in_review_is_decided_by_what_was_said_and_not_by_its_end(services, provider, reviewed):
+    webhooks.receive(services, "call_analyzed", {**provider.rings[0], **ENDS["promise"]})
+    assert services.store.attempts.get(reviewed.id).outcome is Outcome.GOAL_MET
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("done", "goal_met")
+
+
+def test_a_call_in_review_whose_analysis_never_comes_is_decided_by_its_end(services, provider, reviewed):
+    provider.get_call = lambda _: {**provider.rings[0], **END}
+    for _ in range(5):
+        services.clock.advance(timedelta(minutes=20))
+        sweep(services)
+    assert services.store.attempts.get(reviewed.id).outcome is Outcome.GOAL_NOT_MET
+    assert (job_of(services)["status"], job_of(services)["waiting_for"]) == ("pending", None)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "reason"),
+    [
+        ({"fecha_pago_cliente": "2026-11-27", "monto_pago_cliente": "104050"}, "done", "goal_met"),
+        ({"opt_out": "true"}, "failed", "opted_out"),
+        ({"callback_at": "2026-11-25T16:00"}, "pending", None),
+    ],
+)
+def test_what_was_said_before_the_credit_ran_out_binds_though_its_job_is_suspended(
+    services, worker, provider, monkeypatch, said, status, reason
+):
+    cut = {"call_status": "error", "disconnection_reason": "credit_exhausted", "duration_ms": 120_000}
+    monkeypatch.setitem(ENDS, "cut", cut)
+    provider.script[phone(1)] = ["cut", "no_answer"]
+    add_batch(services)
+    worker.run()
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("suspended", "no_credit")
+    [attempt] = services.store.attempts.of_job(job_id())
+    late(services, attempt, **said)
+    assert (job_of(services)["status"], job_of(services)["reason"]) == (status, reason)
+    for _ in range(12):
+        services.clock.advance(timedelta(minutes=5))
+        sweep(services)
+        worker.tick()
+    assert len(provider.rings) == 1
 
 
 def test_an_opt_out_binds_though_the_job_has_moved_on(services, worker, provider, settled):
