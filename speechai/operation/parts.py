@@ -43,16 +43,19 @@ def whole(name: str, function: Callable[[Services], int]) -> Part[None]:
     )
 
 
-def do(services: Services, part: Part[T], seconds: float = SECONDS) -> int:
-    """Do a part, unless somebody else does. Returns how much was done."""
-    sweeps = services.store.sweeps
-    token = sweeps.take(part.name, services.worker, FLIGHT)
+def do(services: Services, part: Part[T], *, flight: str | None = None, seconds: float = SECONDS) -> int:
+    """Do a part, unless somebody else does. Returns how much was done.
+
+    `flight`: a name under which it is done whoever does it under another one just then.
+    """
+    sweeps, flight = services.store.sweeps, flight or part.name
+    token = sweeps.take(flight, services.worker, FLIGHT)
     if token is None:
         return 0
     try:
         return _each(services, part, seconds)
     finally:
-        sweeps.done(part.name, token)
+        sweeps.done(flight, token)
 
 
 def _each(services: Services, part: Part[T], seconds: float) -> int:
