@@ -365,9 +365,16 @@ class JobRepository:
         return set(merges) - {job["_id"] for job in self._jobs.find(wanted, {"_id": 1})}
 
     def amend_result(self, job_id: str, result: Document) -> None:
-        """Add what the provider told later (analysis, cost) to the last result; moves nothing."""
-        if result:
-            self._jobs.update_one({"_id": job_id}, {"$set": {**result, **MARK}})
+        """Add what the provider told later (analysis, cost) to the last result; moves nothing.
+
+        A promise that payments have judged since stays as it was judged.
+        """
+        fields = {**_literal(result), **MARK}
+        if promise := result.get("promise"):
+            is_it = {"$eq": ["$promise.attempt_id", promise["attempt_id"]]}
+            is_judged = {"$gt": ["$promise.judged_at", None]}
+            fields["promise"] = {"$cond": [{"$and": [is_it, is_judged]}, "$promise", {"$literal": promise}]}
+        self._jobs.update_one({"_id": job_id}, [{"$set": fields}])
 
     def _move(
         self,

@@ -13,6 +13,7 @@ from speechai.catalog.accounts import Account, Plan
 from speechai.catalog.use_cases import Country
 from speechai.core.promises import Flaw, PromiseState, check, judged
 from speechai.ingest import FileError
+from speechai.operation.calling import webhooks
 from speechai.operation.campaigns import payment_rows, payments
 from speechai.operation.campaigns.payment_rows import read_payments
 from speechai.operation.records.payments import paid_since
@@ -446,3 +447,20 @@ def test_a_payer_whose_call_is_missing_is_looked_for_and_not_posted_again(servic
     worker.run()
     assert len(provider.requests) == 1
     assert (job_of(services)["status"], job_of(services)["reason"]) == ("done", "paid")
+
+
+def test_a_promise_that_was_kept_stays_kept_whatever_the_call_is_told_of_later(
+    services, worker, provider, monkeypatch
+):
+    costless = {name: value for name, value in ENDS["promise"].items() if name != "call_cost"}
+    monkeypatch.setitem(ENDS, "costless", costless)
+    provider.default = "costless"
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    worker.run()
+    services.clock.advance(timedelta(minutes=10))
+    pay(services, ("104050", "2026-11-23"))
+    kept = job_of(services)["promise"]
+    assert kept["status"] == "kept"
+    webhooks.receive(services, "call_analyzed", {**provider.rings[0], **ENDS["promise"]})
+    assert job_of(services)["promise"] == kept
+    assert job_of(services)["cost_cents"].to_decimal() > 0
