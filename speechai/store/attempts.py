@@ -413,11 +413,10 @@ class AttemptRepository:
         wanted = {"_id": before.id, "status": before.status.value, "revision": before.revision}
         return self._attempts.update_one(wanted, {"$set": changes}).matched_count == 1
 
-    def applied(self, attempt_id: str, revision: int) -> None:
-        """What the news up to `revision` mean was done."""
-        self._attempts.update_one(
-            {"_id": attempt_id, "unapplied": True, "revision": revision}, {"$unset": {"unapplied": ""}}
-        )
+    def applied(self, attempt_id: str, revision: int) -> bool:
+        """What the news up to `revision` mean was done. False where there are newer ones."""
+        wanted = {"_id": attempt_id, "revision": revision}
+        return self._attempts.update_one(wanted, {"$unset": {"unapplied": ""}}).matched_count == 1
 
     def unapplied(self, but: Sequence[str] = (), limit: int = 500) -> list[Attempt]:
         """Final attempts of whose later news not everything was done yet."""

@@ -259,10 +259,17 @@ def _refined(before: Attempt, late: Attempt) -> Outcome | None:
 
 def apply_news(services: Services, attempt: Attempt) -> int:
     """Do what later news of a final attempt mean: for the person, the account's money, and the job if it
-    still waits since this attempt. Done again, it changes nothing more."""
-    charge(services, attempt)
-    conclude(services, attempt, late=True)
-    services.store.attempts.applied(attempt.id, attempt.revision)
+    still waits since this attempt. Done again, it changes nothing more.
+
+    Of two that do it side by side either may write last: whoever did not know the newest does it once more.
+    """
+    newest: Attempt | None = attempt
+    while newest is not None:
+        charge(services, newest)
+        conclude(services, newest, late=True)
+        if services.store.attempts.applied(newest.id, newest.revision):
+            break
+        newest = services.store.attempts.get(newest.id)
     return 1
 
 

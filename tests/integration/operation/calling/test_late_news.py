@@ -220,3 +220,20 @@ def test_a_crash_before_the_news_are_obeyed_is_made_good_by_the_sweep(services, 
     assert job_of(services)["struck_phones"] == [phone(1)]
     [document] = services.store.db["call_logs"].find()
     assert document["strikes"] is True
+
+
+def test_of_two_news_at_once_the_job_keeps_the_richer(services, worker, provider, settled, monkeypatch):
+    """The first one's writer is slow between its note on the attempt and the job's result."""
+    apply = settling.apply_news
+
+    def slow(services, stale):
+        monkeypatch.setattr(settling, "apply_news", apply)
+        webhooks.receive(services, "call_analyzed", {**provider.rings[0], **ENDS["promise"]})
+        return apply(services, stale)
+
+    monkeypatch.setattr(settling, "apply_news", slow)
+    cost = {"call_cost": {"combined_cost": 3}}
+    webhooks.receive(services, "call_ended", {**provider.rings[0], **ENDS["not_analysed"], **cost})
+    assert job_of(services)["call_result"]["success"] is True
+    assert job_of(services)["call_result"]["summary"]["call_analysis"]["call_successful"] is True
+    assert services.store.attempts.unapplied() == []
