@@ -47,7 +47,8 @@ def _stranded_job(services: Services, job: Job) -> int:
     """A job being called whose attempt is over: a crash came between the two writes."""
     attempt = services.store.attempts.get(job.attempt_id or "")
     if attempt is None or attempt.status is AttemptState.RELEASED:
-        return closing.give_back(services, job.id, job.attempt_id or "", services.clock.now())
+        due = (attempt.job_due if attempt else None) or services.clock.now()
+        return closing.give_back(services, job.id, job.attempt_id or "", due)
     return settling.conclude(services, attempt) if attempt.status.is_final else 0
 
 

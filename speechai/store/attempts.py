@@ -253,13 +253,15 @@ class AttemptRepository:
             {"_id": attempt_id, "status": AttemptState.UNKNOWN.value}, [{"$set": looked}]
         )
 
-    def release(self, attempt_id: str, why: str, instant: datetime, *, before: AttemptState) -> bool:
+    def release(
+        self, attempt_id: str, why: str, due: datetime, instant: datetime, *, before: AttemptState
+    ) -> bool:
         """Give an attempt back: nothing rang, its places are free again.
 
         `before`: `reserved` where nothing was sent, `dialing` where the answer to its first post says so. An
-        earlier post may have rung.
+        earlier post may have rung. `due`: from when its job may be called again.
         """
-        changes = {"uses_place": False, "released_because": why}
+        changes = {"uses_place": False, "released_because": why, "job_due": due}
         return self._move(
             attempt_id, AttemptState.RELEASED, instant, changes, only_from=before, guard=_FIRST_POST
         )
@@ -410,6 +412,10 @@ class AttemptRepository:
         if refined is not None:
             was = before.outcome.value if before.outcome else None
             changes |= {"outcome": refined.value, "refined": {"at": instant, "from": was}}
+            if call.rang and not before.uses_place:
+                # It rang after all: a place of its own, beyond those that are given away, counts as they do.
+                place = round(instant.timestamp() * 1000)
+                changes |= {"uses_place": True, "person_place": place, "number_place": place}
         wanted = {"_id": before.id, "status": before.status.value, "revision": before.revision}
         return self._attempts.update_one(wanted, {"$set": changes}).matched_count == 1
 

@@ -79,7 +79,7 @@ def unwind(
     if refusal:
         freed = store.attempts.refuse(held.attempt_id, refusal.outcome, refusal.words, instant)
     else:
-        freed = store.attempts.release(held.attempt_id, why, instant, before=before)
+        freed = store.attempts.release(held.attempt_id, why, due or instant, instant, before=before)
     if not freed:
         attempt = store.attempts.get(held.attempt_id)
         if attempt is not None and attempt.status is AttemptState.DIALING and before is attempt.status:

@@ -193,7 +193,7 @@ def test_an_attempt_settles_once_and_for_good(store):
     assert results.count(True) == 1
     before = store.attempts.get("att-1")
     for move in (
-        lambda: store.attempts.release("att-1", "x", MONDAY_NOON, before=AttemptState.DIALING),
+        lambda: store.attempts.release("att-1", "x", MONDAY_NOON, MONDAY_NOON, before=AttemptState.DIALING),
         lambda: store.attempts.unknown("att-1", "x", MONDAY_NOON, 60),
         lambda: store.attempts.begin_dialing("att-1", MONDAY_NOON, 60),
         lambda: store.attempts.placed("att-1", {"call_id": "call_9"}, "t", MONDAY_NOON, 60),

@@ -237,3 +237,24 @@ def test_of_two_news_at_once_the_job_keeps_the_richer(services, worker, provider
     assert job_of(services)["call_result"]["success"] is True
     assert job_of(services)["call_result"]["summary"]["call_analysis"]["call_successful"] is True
     assert services.store.attempts.unapplied() == []
+
+
+def test_a_call_that_rang_after_all_counts_in_the_day(services, worker, provider):
+    """It settled as a failure before anything rang, and gave its place back; it was answered."""
+    provider.default = "failure"
+    add_batch(services)
+    worker.run(before="persist_result")
+    [attempt] = services.store.attempts.of_job(job_id())
+    settling.persist_result(services, attempt.id)
+    assert not services.store.attempts.get(attempt.id).uses_place
+    talked = {**ENDS["no_agreement"], "disconnection_reason": "dial_failed", "end_timestamp": 1}
+    webhooks.receive(services, "call_analyzed", {**provider.rings[0], **talked, "transcript": "User: Hola"})
+    counted = services.store.attempts.get(attempt.id)
+    assert (counted.outcome, counted.uses_place) == (Outcome.GOAL_NOT_MET, True)
+    worker.inbox.clear()
+    jobs.retry(services, job_id(), "ana@ejemplo.cl")
+    provider.default = "no_answer"
+    for _ in range(5):
+        worker.run()
+        jobs.retry(services, job_id(), "ana@ejemplo.cl")
+    assert len(provider.rings) == 3
