@@ -157,6 +157,7 @@ class Attempt:
     posts: int = 0  # how often the request was sent, or may have been
     refined_at: datetime | None = None  # when what came late changed its outcome, once
     is_erased: bool = False  # its person was forgotten on their demand
+    job_due: datetime | None = None  # of one that was given back: from when its job may be called again
 
     def call_with(self, news: Call) -> Call:
         """Everything that is known of the call, with an answer that came in, whatever the order.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Generic, TypeVar
 
 from speechai.clock import monotonic
@@ -31,28 +32,34 @@ class Part(Generic[T]):
     """Do it to one item. Returns how much was done; doing it twice is doing it once."""
     key: Callable[[T], str]
     """The item's name, under which it is set aside."""
+    longest_pause: timedelta = timedelta(hours=1)
+    """For how long, at the most, an item that raises again and again is left alone."""
 
 
 def whole(name: str, function: Callable[[Services], int]) -> Part[None]:
-    """A part that is one piece of work."""
+    """A part that is one piece of work: where it raises nothing else goes on, so it is tried again soon."""
     return Part(
         name,
         lambda services, aside: [] if aside else [None],
         lambda services, _: function(services),
         lambda _: "",
+        timedelta(minutes=1),
     )
 
 
-def do(services: Services, part: Part[T], seconds: float = SECONDS) -> int:
-    """Do a part, unless somebody else does. Returns how much was done."""
-    sweeps = services.store.sweeps
-    token = sweeps.take(part.name, services.worker, FLIGHT)
+def do(services: Services, part: Part[T], *, flight: str | None = None, seconds: float = SECONDS) -> int:
+    """Do a part, unless somebody else does. Returns how much was done.
+
+    `flight`: a name under which it is done whoever does it under another one just then.
+    """
+    sweeps, flight = services.store.sweeps, flight or part.name
+    token = sweeps.take(flight, services.worker, FLIGHT)
     if token is None:
         return 0
     try:
         return _each(services, part, seconds)
     finally:
-        sweeps.done(part.name, token)
+        sweeps.done(flight, token)
 
 
 def _each(services: Services, part: Part[T], seconds: float) -> int:
@@ -66,7 +73,8 @@ def _each(services: Services, part: Part[T], seconds: float) -> int:
         try:
             done += part.heal(services, item)
         except Exception as error:
-            until = sweeps.set_aside(part.name, key, repr(error)[:500], services.clock.now())
+            said, instant = repr(error)[:500], services.clock.now()
+            until = sweeps.set_aside(part.name, key, said, instant, part.longest_pause)
             log.exception("set aside: %s", part.name, extra={"item": key, "until": str(until)})
         else:
             if key in on_record:

@@ -47,10 +47,8 @@ def _stranded_job(services: Services, job: Job) -> int:
     """A job being called whose attempt is over: a crash came between the two writes."""
     attempt = services.store.attempts.get(job.attempt_id or "")
     if attempt is None or attempt.status is AttemptState.RELEASED:
-        instant = services.clock.now()
-        back = services.store.jobs.back_to_pending(job.id, job.attempt_id or "", instant)
-        closing.end_if_cancelled(services, job.id)
-        return back
+        due = (attempt.job_due if attempt else None) or services.clock.now()
+        return closing.give_back(services, job.id, job.attempt_id or "", due)
     return settling.conclude(services, attempt) if attempt.status.is_final else 0
 
 

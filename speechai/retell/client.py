@@ -215,11 +215,11 @@ class RetellClient:
 
     def get_concurrency(self) -> dict[str, Any]:
         """How many calls are running in the workspace, and how many may."""
-        return dict(self._read("GET", "/get-concurrency"))
+        return _object(self._read("GET", "/get-concurrency"))
 
     def get_agent(self, agent_id: str) -> dict[str, Any]:
         """An agent's settings. Raises NotFound."""
-        return dict(self._read("GET", f"/get-agent/{quote(agent_id, safe='')}", get_call=True))
+        return _object(self._read("GET", f"/get-agent/{quote(agent_id, safe='')}", get_call=True))
 
     def stop_call(self, call_id: str) -> None:
         """End a call. Saying so twice is harmless, so it is tried again like a read."""

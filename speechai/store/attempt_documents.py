@@ -210,4 +210,5 @@ def attempt_from(document: Document) -> Attempt:
         posts=document.get("posts", 0),
         refined_at=(document.get("refined") or {}).get("at"),
         is_erased="erased_at" in document,
+        job_due=document.get("job_due"),
     )

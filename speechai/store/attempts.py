@@ -253,13 +253,15 @@ class AttemptRepository:
             {"_id": attempt_id, "status": AttemptState.UNKNOWN.value}, [{"$set": looked}]
         )
 
-    def release(self, attempt_id: str, why: str, instant: datetime, *, before: AttemptState) -> bool:
+    def release(
+        self, attempt_id: str, why: str, due: datetime, instant: datetime, *, before: AttemptState
+    ) -> bool:
         """Give an attempt back: nothing rang, its places are free again.
 
         `before`: `reserved` where nothing was sent, `dialing` where the answer to its first post says so. An
-        earlier post may have rung.
+        earlier post may have rung. `due`: from when its job may be called again.
         """
-        changes = {"uses_place": False, "released_because": why}
+        changes = {"uses_place": False, "released_because": why, "job_due": due}
         return self._move(
             attempt_id, AttemptState.RELEASED, instant, changes, only_from=before, guard=_FIRST_POST
         )
@@ -314,10 +316,22 @@ class AttemptRepository:
             sealed_later=True,
         )
 
-    def needs_review(self, attempt_id: str, instant: datetime) -> bool:
-        """→ needs_review: counted as a ring, for a person to look at."""
+    def needs_review(self, before: Attempt, instant: datetime) -> bool:
+        """→ needs_review: counted as a ring, for a person to look at.
+
+        Guarded by what was read: whoever looked for it in vain knows less than an answer that came meanwhile.
+        """
+        if before.status.is_final:
+            return False
         changes = {"outcome": Outcome.NEEDS_REVIEW.value, "settled_at": instant}
-        return self._move(attempt_id, AttemptState.NEEDS_REVIEW, instant, changes)
+        return self._move(
+            before.id,
+            AttemptState.NEEDS_REVIEW,
+            instant,
+            changes,
+            only_from=before.status,
+            guard={"revision": before.revision, "posts": before.posts},
+        )
 
     def _move(
         self,
@@ -393,19 +407,22 @@ class AttemptRepository:
             "revision": before.revision + 1,
             **MARK,
         }
-        if call != before.call:
+        if call != before.call or refined is not None:
             changes["unapplied"] = True
         if refined is not None:
             was = before.outcome.value if before.outcome else None
             changes |= {"outcome": refined.value, "refined": {"at": instant, "from": was}}
+            if call.rang and not before.uses_place:
+                # It rang after all: a place of its own, beyond those that are given away, counts as they do.
+                place = round(instant.timestamp() * 1000)
+                changes |= {"uses_place": True, "person_place": place, "number_place": place}
         wanted = {"_id": before.id, "status": before.status.value, "revision": before.revision}
         return self._attempts.update_one(wanted, {"$set": changes}).matched_count == 1
 
-    def applied(self, attempt_id: str, revision: int) -> None:
-        """What the news up to `revision` mean was done."""
-        self._attempts.update_one(
-            {"_id": attempt_id, "unapplied": True, "revision": revision}, {"$unset": {"unapplied": ""}}
-        )
+    def applied(self, attempt_id: str, revision: int) -> bool:
+        """What the news up to `revision` mean was done. False where there are newer ones."""
+        wanted = {"_id": attempt_id, "revision": revision}
+        return self._attempts.update_one(wanted, {"$unset": {"unapplied": ""}}).matched_count == 1
 
     def unapplied(self, but: Sequence[str] = (), limit: int = 500) -> list[Attempt]:
         """Final attempts of whose later news not everything was done yet."""

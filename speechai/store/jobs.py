@@ -155,10 +155,7 @@ class JobRepository:
                 "released_until": None,
                 "waiting_for": None,
             },
-            guard={
-                "next_attempt_at": job.next_attempt_at,
-                "waiting_for": job.waiting_for.value if job.waiting_for else None,
-            },
+            guard=_as_judged(job),
             is_sealed_later=True,
         )
 
@@ -180,21 +177,21 @@ class JobRepository:
         }
         self._sealed_later.update_one({"_id": job_id, "attempt_id": attempt_id}, [{"$set": changes}])
 
-    def postpone(self, job_id: str, until: datetime, rules: Sequence[str], *, wave: bool) -> None:
-        """A pending job that may not be called now: due again at `until`, or waiting for a wave after it."""
+    def postpone(self, job: Job, until: datetime, rules: Sequence[str], *, wave: bool) -> None:
+        """A pending job that may not be called now: due again at `until`, or waiting for a wave after it.
+
+        Not where it is due at another hour since it was judged: that was agreed, or decided by a call.
+        """
         changes: Document = {"held_by": list(rules), "released_until": None, "next_attempt_at": until}
         if wave:
             changes |= {"waiting_for": WaitReason.WAVE.value}
-        self._jobs.update_one({"_id": job_id, "status": JobState.PENDING.value}, {"$set": changes})
+        wanted = {"_id": job.id, "status": JobState.PENDING.value, **_as_judged(job)}
+        self._jobs.update_one(wanted, {"$set": changes})
 
-    def back_to_pending(self, job_id: str, attempt_id: str, next_attempt_at: datetime) -> bool:
-        """in_progress → pending: the attempt was given back, nothing rang."""
-        return self._move(
-            job_id,
-            JobState.PENDING,
-            {"next_attempt_at": next_attempt_at, "attempt_id": None, "is_calling": False},
-            guard={"attempt_id": attempt_id},
-        )
+    def give_back(self, job_id: str, attempt_id: str, step: Step, instant: datetime) -> bool:
+        """in_progress → where it goes on, or ends: its attempt was given back, nothing rang."""
+        changes = {**_after(step, instant), "attempt_id": None, "is_calling": False}
+        return self._move(job_id, step.state, changes, guard={"attempt_id": attempt_id})
 
     def apply(
         self,
@@ -219,22 +216,26 @@ class JobRepository:
         guard = {"attempt_id": attempt_id}
         return self._move(job_id, step.state, changes, guard=guard)
 
-    def hold(self, job_id: str, step: Step, instant: datetime) -> bool:
-        """pending → what the rules decided before it was called. What it was due for is kept."""
-        return self._move(job_id, step.state, _after(step, instant), only_from=[JobState.PENDING])
+    def hold(self, job: Job, step: Step, instant: datetime) -> bool:
+        """pending → what the rules decided before it was called, if it is still due as it was judged."""
+        changes, sources = _after(step, instant), [JobState.PENDING]
+        return self._move(job.id, step.state, changes, guard=_as_judged(job), only_from=sources)
 
     def refine(
         self, job_id: str, step: Step, instant: datetime, *, attempt_id: str, result: Document
     ) -> bool:
-        """What its last attempt came to after all decides anew, where the job waits since that attempt.
+        """What its last attempt came to after all decides anew, where the job waits since that attempt, for
+        its time or for money.
 
         False where it has moved on: called again, final, or an operator ordered something since.
         """
         changes = {**_after(step, instant), **result, "last_attempt_id": None}
         since = {"last_attempt_id": attempt_id}
+        sources = [state for state in _AT_REST if step.state in JOB_MOVES[state]]
+        if self._move(job_id, step.state, changes, guard=since, only_from=sources):
+            return True
         if step.state is not JobState.PENDING:
-            sources = [JobState.PENDING]
-            return self._move(job_id, step.state, changes, guard=since, only_from=sources)
+            return False
         wanted = {"_id": job_id, "status": JobState.PENDING.value, **since}
         fields = {**_literal(changes), "updated_at": "$$NOW", **MARK}
         return self._jobs.update_one(wanted, [{"$set": fields}]).modified_count == 1
@@ -364,9 +365,16 @@ class JobRepository:
         return set(merges) - {job["_id"] for job in self._jobs.find(wanted, {"_id": 1})}
 
     def amend_result(self, job_id: str, result: Document) -> None:
-        """Add what the provider told later (analysis, cost) to the last result; moves nothing."""
-        if result:
-            self._jobs.update_one({"_id": job_id}, {"$set": {**result, **MARK}})
+        """Add what the provider told later (analysis, cost) to the last result; moves nothing.
+
+        A promise that payments have judged since stays as it was judged.
+        """
+        fields = {**_literal(result), **MARK}
+        if promise := result.get("promise"):
+            is_it = {"$eq": ["$promise.attempt_id", promise["attempt_id"]]}
+            is_judged = {"$gt": ["$promise.judged_at", None]}
+            fields["promise"] = {"$cond": [{"$and": [is_it, is_judged]}, "$promise", {"$literal": promise}]}
+        self._jobs.update_one({"_id": job_id}, [{"$set": fields}])
 
     def _move(
         self,
@@ -405,6 +413,12 @@ class JobRepository:
             {"$match": {"open_attempt": []}},
         ]
         return [job_from(document) for document in self._jobs.aggregate(pipeline)]
+
+
+def _as_judged(job: Job) -> Document:
+    """The guard of what a verdict leads to: the job is due, or waits, as it did when it was judged."""
+    waiting_for = job.waiting_for.value if job.waiting_for else None
+    return {"next_attempt_at": job.next_attempt_at, "waiting_for": waiting_for}
 
 
 def _after(step: Step, instant: datetime) -> Document:

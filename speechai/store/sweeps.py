@@ -10,7 +10,6 @@ from pymongo import ASCENDING, ReturnDocument
 from speechai.store.database import Db, Document, plus_seconds
 
 FIRST_PAUSE = timedelta(minutes=1)
-LONGEST_PAUSE = timedelta(hours=1)
 
 
 class SweepRepository:
@@ -46,11 +45,11 @@ class SweepRepository:
         """The part is done, for now."""
         self._flights.update_one({"_id": part, "by": token}, {"$set": {"by": None, "until": None}})
 
-    def set_aside(self, part: str, key: str, error: str, instant: datetime) -> datetime:
-        """Leave an item alone that raised: for longer each time. Returns until when."""
+    def set_aside(self, part: str, key: str, error: str, instant: datetime, longest: timedelta) -> datetime:
+        """Leave an item alone that raised: for longer each time, up to `longest`. Returns until when."""
         name = f"{part}|{key}"
         times = int((self._aside.find_one({"_id": name}) or {}).get("times", 0))
-        until = instant + min(FIRST_PAUSE * (1 << min(times, 16)), LONGEST_PAUSE)
+        until = instant + min(FIRST_PAUSE * (1 << min(times, 16)), longest)
         self._aside.update_one(
             {"_id": name},
             {

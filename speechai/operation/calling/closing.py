@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
-from speechai.core.model import Batch
+from speechai.core.model import Batch, Job
+from speechai.core.next_step import Step
 from speechai.core.states import BatchState, JobReason, JobState
 from speechai.failpoints import reached
+from speechai.operation.records.payments import has_paid_all
 from speechai.operation.services import Services
 
 log = logging.getLogger(__name__)
@@ -40,13 +42,25 @@ def end_jobs(services: Services, batch_id: str, *, pieces: int) -> bool:
     return False
 
 
-def end_if_cancelled(services: Services, job_id: str) -> bool:
-    """A job that goes back to waiting in a batch that was cancelled meanwhile ends at once."""
+def end_instead(services: Services, job: Job, batch: Batch) -> Step | None:
+    """How a job ends that would go on waiting after a call, or after none: in a cancelled batch nobody waits,
+    nor does anybody who has paid. None where it goes on."""
+    if batch.status is BatchState.CANCELLED:
+        return Step(JobState.FAILED, JobReason.CANCELLED)
+    if has_paid_all(services, job):
+        return Step(JobState.DONE, JobReason.PAID)
+    return None
+
+
+def give_back(services: Services, job_id: str, attempt_id: str, due: datetime) -> bool:
+    """A job whose dial was undone waits again, from `due` on, or ends instead. False where it moved on."""
     job = services.store.jobs.get(job_id)
-    batch = services.store.batches.get(job.batch_id) if job else None
-    if job is None or batch is None or batch.status is not BatchState.CANCELLED:
+    if job is None or job.attempt_id != attempt_id:
         return False
-    return services.store.jobs.finish(job_id, JobState.FAILED, JobReason.CANCELLED, services.clock.now())
+    batch = services.store.batches.get(job.batch_id)
+    step = end_instead(services, job, batch) if batch else None
+    step = step or Step(JobState.PENDING, next_attempt_at=due, exact=job.exact)
+    return services.store.jobs.give_back(job_id, attempt_id, step, services.clock.now())
 
 
 def reopen(

@@ -48,7 +48,7 @@ def _dial(services: Services, job_id: str) -> Dialed:
     from_number, wait = _from_number(services, judged)
     if wait > LONGEST_COUNTDOWN.total_seconds():
         until = judged.at + timedelta(seconds=wait)
-        services.store.jobs.postpone(judged.job.id, until, ["calls_per_second"], wave=False)
+        services.store.jobs.postpone(judged.job, until, ["calls_per_second"], wave=False)
         return Dialed(DialResult.HELD, turn_is_free=True)
     if wait > 0:
         return Dialed(DialResult.THROTTLED, wait)
@@ -74,7 +74,7 @@ def _judged(services: Services, job_id: str) -> Judged | Dialed:
     except Exception:
         # Its rules cannot be asked: that is a fault, and no reason to hold a place that others could take.
         until = services.clock.now() + UNJUDGED_AGAIN
-        services.store.jobs.postpone(job.id, until, ["unjudged"], wave=False)
+        services.store.jobs.postpone(job, until, ["unjudged"], wave=False)
         raise
 
 
@@ -160,7 +160,7 @@ def _reserve(services: Services, judged: Judged, from_number: str) -> Dial | Dia
         store.attempts.reserve(reservation)
     except (NoPlaceLeftError, AlreadyOpenError, LookAgainError) as error:
         # Another worker was quicker, by a moment: the rules are asked again, a little later.
-        store.jobs.postpone(job.id, judged.at + OPEN_CALL_RECHECK, [type(error).__name__], wave=False)
+        store.jobs.postpone(job, judged.at + OPEN_CALL_RECHECK, [type(error).__name__], wave=False)
         unwind(services, held, "another call took its place", before=AttemptState.RESERVED)
         return Dialed(DialResult.HELD, turn_is_free=True)
     reached("attempt_reserved")

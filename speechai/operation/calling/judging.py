@@ -165,13 +165,13 @@ def hold(services: Services, judged: Judged) -> bool:
             step = Step(
                 JobState.SUSPENDED, rule.reason, next_attempt_at=instant + SUSPENSION, exact=job.exact
             )
-            jobs.hold(job.id, step, instant)
+            jobs.hold(job, step, instant)
         case Then.LEAVE:
             jobs.take_back(job.id)
             return False
         case Then.WAIT | Then.SOON:
             until = judged.verdict.next_allowed_at or instant + OPEN_CALL_RECHECK
-            jobs.postpone(job.id, until, names, wave=_waits_for_a_wave(judged, until))
+            jobs.postpone(job, until, names, wave=_waits_for_a_wave(judged, until))
     return True
 
 

@@ -20,15 +20,14 @@ from speechai.core.model import Attempt, Batch, Job
 from speechai.core.next_step import Step, next_step
 from speechai.core.outcomes import Outcome, classify, is_known
 from speechai.core.retry_table import Number
-from speechai.core.states import AttemptState, BatchState, JobReason, JobState
+from speechai.core.states import AttemptState
 from speechai.failpoints import reached
-from speechai.operation.calling.closing import complete_if_over
+from speechai.operation.calling.closing import complete_if_over, end_instead
 from speechai.operation.calling.dispatching import dispatch
 from speechai.operation.calling.outages import hold_account
 from speechai.operation.calling.pacing import ask_for_limit
 from speechai.operation.records.charging import charge, charge_growth
 from speechai.operation.records.do_not_call import opt_out
-from speechai.operation.records.payments import has_paid_all
 from speechai.operation.records.promises import promise_fields, read_promise
 from speechai.operation.services import Services
 from speechai.store.database import money
@@ -209,8 +208,11 @@ def _details_due(call: Call, settled_at: datetime, instant: datetime) -> datetim
 
 
 def review(services: Services, attempt: Attempt) -> None:
-    """No machine can tell what became of it: it counts as a ring, and a person must look."""
-    if services.store.attempts.needs_review(attempt.id, services.clock.now()):
+    """No machine can tell what became of it: it counts as a ring, and a person must look.
+
+    Nothing is done where more came to be known of it since it was read.
+    """
+    if services.store.attempts.needs_review(attempt, services.clock.now()):
         log.error("needs review: nobody can tell whether it rang", extra={"attempt_id": attempt.id})
     final = services.store.attempts.get(attempt.id)
     if final is not None and final.status.is_final:
@@ -236,7 +238,7 @@ def _amend(services: Services, attempt: Attempt, call: Call, instant: datetime) 
     if refined is not None:
         log.info("refined: %s", refined.value, extra={"attempt_id": attempt.id})
         late = replace(late, outcome=refined, refined_at=instant)
-    if call != attempt.call:
+    if call != attempt.call or refined is not None:
         apply_news(services, late)
     else:
         charge(services, late)
@@ -244,8 +246,11 @@ def _amend(services: Services, attempt: Attempt, call: Call, instant: datetime) 
 
 
 def _refined(before: Attempt, late: Attempt) -> Outcome | None:
-    """What it came to after all, where that, or the hour that was asked for, differs. It changes once."""
+    """What it came to after all, where that, or the hour that was asked for, differs. It changes once, and
+    so not before the analysis is there, or is not waited for any more."""
     if before.outcome is None or before.refined_at is not None or not late.call.is_terminal:
+        return None
+    if late.call.awaits_analysis and late.details_due is not None:
         return None
     outcome = _outcome_of(late)
     hour, asked = before.call.captured.callback_at, late.call.captured.callback_at
@@ -254,11 +259,18 @@ def _refined(before: Attempt, late: Attempt) -> Outcome | None:
 
 def apply_news(services: Services, attempt: Attempt) -> int:
     """Do what later news of a final attempt mean: for the person, the account's money, and the job if it
-    still waits since this attempt. Done again, it changes nothing more."""
-    if not charge(services, attempt):
-        charge_growth(services, attempt)
-    conclude(services, attempt, late=True)
-    services.store.attempts.applied(attempt.id, attempt.revision)
+    still waits since this attempt. Done again, it changes nothing more.
+
+    Of two that do it side by side either may write last: whoever did not know the newest does it once more.
+    """
+    newest: Attempt | None = attempt
+    while newest is not None:
+        if not charge(services, newest):
+            charge_growth(services, newest)
+        conclude(services, newest, late=True)
+        if services.store.attempts.applied(newest.id, newest.revision):
+            break
+        newest = services.store.attempts.get(newest.id)
     return 1
 
 
@@ -308,16 +320,11 @@ def _step(
     history: list[Attempt],
     instant: datetime,
 ) -> Step:
-    """What follows for the job, from `instant`. In a cancelled batch nobody goes on waiting, nor
-    does anybody who has paid."""
+    """What follows for the job, from `instant`."""
     outcome = attempt.outcome or Outcome.UNCLASSIFIED
     asked_for = attempt.call.callback(job.zone, attempt.ended_at or instant).at
     step = next_step(job, services.rulebook(standing), outcome, history, instant, asked_for=asked_for)
-    if standing.batch.status is BatchState.CANCELLED and not step.state.is_final:
-        return Step(JobState.FAILED, JobReason.CANCELLED)
-    if not step.state.is_final and has_paid_all(services, job):
-        return Step(JobState.DONE, JobReason.PAID)
-    return step
+    return step if step.state.is_final else end_instead(services, job, standing.batch) or step
 
 
 def _go_on(services: Services, attempt: Attempt, step: Step, batch: Batch, instant: datetime) -> None:

@@ -19,7 +19,7 @@ from typing import Any
 
 from speechai.core.outcomes import Outcome
 from speechai.core.states import AttemptState
-from speechai.operation.calling.closing import end_if_cancelled
+from speechai.operation.calling.closing import give_back
 from speechai.operation.services import Services
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ def unwind(
     if refusal:
         freed = store.attempts.refuse(held.attempt_id, refusal.outcome, refusal.words, instant)
     else:
-        freed = store.attempts.release(held.attempt_id, why, instant, before=before)
+        freed = store.attempts.release(held.attempt_id, why, due or instant, instant, before=before)
     if not freed:
         attempt = store.attempts.get(held.attempt_id)
         if attempt is not None and attempt.status is AttemptState.DIALING and before is attempt.status:
@@ -88,8 +88,7 @@ def unwind(
         if attempt is not None and attempt.status is not AttemptState.RELEASED:
             return Undone.MOVED_ON
     if not refusal:
-        store.jobs.back_to_pending(held.job_id, held.attempt_id, due or instant)
-        end_if_cancelled(services, held.job_id)
+        give_back(services, held.job_id, held.attempt_id, due or instant)
     store.pacing.free_slot(held.provider, held.attempt_id, held.account_id)
     store.funds.release(held.account_id, held.attempt_id)
     _nudge(services, due - instant if due else timedelta(0))

@@ -43,7 +43,7 @@ def open_waves(services: Services) -> int:
     Fired by Beat at each wave's time and by the minute tick, which heals what Beat missed. Returns how many.
     A batch whose rules cannot be asked is set aside and alerted, and keeps no other batch waiting.
     """
-    return do(services, DUE)
+    return do(services, DUE, flight="waves_at_their_minute")  # waits for no sweep: not even 10 s are to spare
 
 
 def _open_due(services: Services, standing: Standing) -> int:

@@ -45,7 +45,7 @@ def promise_fields(attempt: Attempt, instant: datetime) -> dict[str, Any]:
             "flaws": [flaw.value for flaw in promise.flaws],
             "said": {"date": said.payment_date, "amount": said.payment_amount},
             "attempt_id": attempt.id,
-            "at": instant,
+            "at": attempt.ended_at or instant,  # what is paid from then on counts towards it
         }
     }
     if promise.due:

@@ -10,7 +10,7 @@ import pytest
 from speechai.core.states import AttemptState, JobState
 from speechai.operation import parts, recovery
 from speechai.operation.calling import settling
-from speechai.operation.parts import Part, do
+from speechai.operation.parts import Part, do, whole
 from speechai.operation.recovery import PARTS, sweep, sweep_part
 from tests.fakes import make_services
 from tests.integration.operation.conftest import add_batch, job_id, job_of
@@ -39,6 +39,20 @@ def test_one_item_that_raises_is_set_aside_and_the_rest_is_healed(services, capl
     do(services, three(heal))  # … for longer each time
     [aside] = services.store.sweeps.all_aside()
     assert aside["times"] == 2 and aside["until"] > services.clock.now() + timedelta(minutes=1)
+
+
+def test_a_part_that_is_one_piece_is_tried_again_soon_however_often_it_raised(services):
+    """The watchdog is in one of them: an hour without it would leave every long call to itself."""
+    tried = []
+
+    def fails(_):
+        tried.append(1)
+        raise ValueError
+
+    for _ in range(10):
+        do(services, whole("one", fails))
+        services.clock.advance(timedelta(minutes=1, seconds=1))
+    assert len(tried) == 10
 
 
 def test_what_is_well_again_is_forgotten(services):

@@ -193,11 +193,11 @@ def test_an_attempt_settles_once_and_for_good(store):
     assert results.count(True) == 1
     before = store.attempts.get("att-1")
     for move in (
-        lambda: store.attempts.release("att-1", "x", MONDAY_NOON, before=AttemptState.DIALING),
+        lambda: store.attempts.release("att-1", "x", MONDAY_NOON, MONDAY_NOON, before=AttemptState.DIALING),
         lambda: store.attempts.unknown("att-1", "x", MONDAY_NOON, 60),
         lambda: store.attempts.begin_dialing("att-1", MONDAY_NOON, 60),
         lambda: store.attempts.placed("att-1", {"call_id": "call_9"}, "t", MONDAY_NOON, 60),
-        lambda: store.attempts.needs_review("att-1", MONDAY_NOON),
+        lambda: store.attempts.needs_review(store.attempts.get("att-1"), MONDAY_NOON),
     ):
         assert move() is False
     assert store.attempts.get("att-1") == before

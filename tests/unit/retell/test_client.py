@@ -175,6 +175,14 @@ def test_an_unknown_call_is_not_found(status):
     assert len(answers.requests) == 1
 
 
+@pytest.mark.parametrize("body", ["[1]", '"full"', "3"])
+def test_an_answer_that_is_no_object_is_an_error_of_the_provider(body):
+    client, _, _ = a_client((200, body))
+    for ask in (client.get_concurrency, lambda: client.get_agent("agent"), lambda: client.get_call("c")):
+        with pytest.raises(Retryable):
+            ask()
+
+
 def test_a_call_id_cannot_leave_its_path():
     client, answers, _ = a_client((200, "{}"))
     client.get_call("../get-concurrency?x=")

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from speechai.core.states import AttemptState
-from speechai.operation.calling import dialing, settling
+from speechai.operation.calling import dialing, settling, unwinding
 from speechai.operation.calling.placing import DialResult
 from speechai.operation.calling.settling import Told
 from speechai.operation.campaigns import batches, eligibility, jobs
@@ -435,3 +435,24 @@ def test_a_final_job_is_reopened_on_record_and_called_again(services, worker, pr
     job = job_of(services)
     assert job["reopened"][0]["by"] == "ana@ejemplo.cl"
     assert (job["status"], job["attempts"]) == ("done", 2)
+
+
+def test_how_long_the_provider_says_to_wait_outlives_a_crash(services, worker, provider, monkeypatch):
+    """Killed between the attempt that is given back and its job."""
+
+    class KilledError(BaseException):
+        pass
+
+    def dies(*_, **__):
+        raise KilledError
+
+    provider.fail_creates.append(Throttled("HTTP 429", retry_after=3600))
+    add_batch(services)
+    with monkeypatch.context() as crash:
+        crash.setattr(unwinding, "give_back", dies)
+        with pytest.raises(KilledError):
+            worker.run()
+    sweep(services)
+    worker.run()
+    assert len(provider.requests) == 1
+    assert job_of(services)["next_attempt_at"] >= MONDAY_NOON + timedelta(hours=1)

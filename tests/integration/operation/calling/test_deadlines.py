@@ -7,8 +7,9 @@ from datetime import timedelta
 import pytest
 
 from speechai.catalog.accounts import Plan
+from speechai.core.outcomes import Outcome
 from speechai.core.states import AttemptState
-from speechai.operation.calling import following, reconciling
+from speechai.operation.calling import following, reconciling, webhooks
 from speechai.operation.campaigns import accounts
 from speechai.operation.recovery import sweep
 from speechai.retell.errors import NotFound, Refused, Retryable, Throttled, UnknownResult
@@ -131,3 +132,43 @@ def test_details_are_waited_for_an_hour_and_starve_nobody(metered, worker, provi
         sweep(services)
     assert services.store.attempts.get(attempt.id).details_due is None
     assert_free(services)
+
+
+def test_what_a_webhook_tells_during_the_last_look_is_believed(services, worker, provider):
+    """The list is slow, the 50 minutes are over, and the call is found by its webhook: it goes on."""
+    provider.default = "never_ends"
+    provider.lose_replies.append(UnknownResult("read timed out"))
+    add_batch(services)
+    worker.run(before="reconcile")
+    [attempt] = services.store.attempts.of_job(job_id())
+    services.clock.advance(timedelta(minutes=51))
+
+    def slow(_):
+        webhooks.receive(services, "call_started", {**provider.rings[0], "call_status": "ongoing"})
+        return []
+
+    provider.find_by_attempt = slow
+    assert not reconciling.reconcile(services, attempt.id)
+    assert services.store.attempts.get(attempt.id).status is AttemptState.ONGOING
+    assert services.store.pacing.slots(services.settings.provider_key, 20).used == 1
+
+
+def test_an_end_that_comes_during_the_watchdogs_last_look_settles_the_call(services, worker, provider):
+    provider.default = "never_ends"
+    add_batch(services)
+    worker.run(before="poll_call")
+    [attempt] = services.store.attempts.of_job(job_id())
+    services.clock.advance(timedelta(minutes=10))
+    following.look(services, attempt.id, attempt.poll_token)  # asks to end it
+    services.clock.advance(timedelta(minutes=5))
+
+    def slow(_):
+        webhooks.receive(services, "call_analyzed", {**provider.rings[0], **ENDS["promise"]})
+        raise Retryable("read timed out")
+
+    provider.get_call = slow
+    following.look(services, attempt.id, attempt.poll_token)
+    worker.run()
+    settled = services.store.attempts.get(attempt.id)
+    assert (settled.status, settled.outcome) == (AttemptState.SETTLED, Outcome.GOAL_MET)
+    assert job_of(services)["status"] == "done"

@@ -12,6 +12,7 @@ from speechai.operation.calling import settling, webhooks
 from speechai.operation.campaigns import jobs
 from speechai.operation.records import do_not_call
 from speechai.operation.recovery import sweep
+from tests.fakes import ENDS
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
 
 
@@ -64,6 +65,70 @@ def test_an_opt_out_on_a_call_in_review_binds(services, worker, provider):
     late(services, attempt, opt_out="true")
     assert services.store.attempts.get(attempt.id).status is AttemptState.NEEDS_REVIEW  # I7
     assert len(entries(services)) == 2
+
+
+END = {
+    "call_status": "ended",
+    "disconnection_reason": "user_hangup",
+    "start_timestamp": 1,
+    "duration_ms": 60_000,
+}
+
+
+@pytest.fixture
+def reviewed(services, worker, provider):
+    """Nobody can tell what became of it; then the provider tells of its end, and not yet of what was said."""
+    provider.default = "never_ends"
+    add_batch(services)
+    worker.run(before="poll_call")
+    worker.inbox.clear()
+    [attempt] = services.store.attempts.of_job(job_id())
+    settling.review(services, attempt)
+    webhooks.receive(services, "call_ended", {**provider.rings[0], **END})
+    assert job_of(services)["waiting_for"] == "review"
+    return attempt
+
+
+def test_a_call_in_review_is_decided_by_what_was_said_and_not_by_its_end(services, provider, reviewed):
+    webhooks.receive(services, "call_analyzed", {**provider.rings[0], **ENDS["promise"]})
+    assert services.store.attempts.get(reviewed.id).outcome is Outcome.GOAL_MET
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("done", "goal_met")
+
+
+def test_a_call_in_review_whose_analysis_never_comes_is_decided_by_its_end(services, provider, reviewed):
+    provider.get_call = lambda _: {**provider.rings[0], **END}
+    for _ in range(5):
+        services.clock.advance(timedelta(minutes=20))
+        sweep(services)
+    assert services.store.attempts.get(reviewed.id).outcome is Outcome.GOAL_NOT_MET
+    assert (job_of(services)["status"], job_of(services)["waiting_for"]) == ("pending", None)
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "reason"),
+    [
+        ({"fecha_pago_cliente": "2026-11-27", "monto_pago_cliente": "104050"}, "done", "goal_met"),
+        ({"opt_out": "true"}, "failed", "opted_out"),
+        ({"callback_at": "2026-11-25T16:00"}, "pending", None),
+    ],
+)
+def test_what_was_said_before_the_credit_ran_out_binds_though_its_job_is_suspended(
+    services, worker, provider, monkeypatch, said, status, reason
+):
+    cut = {"call_status": "error", "disconnection_reason": "credit_exhausted", "duration_ms": 120_000}
+    monkeypatch.setitem(ENDS, "cut", cut)
+    provider.script[phone(1)] = ["cut", "no_answer"]
+    add_batch(services)
+    worker.run()
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("suspended", "no_credit")
+    [attempt] = services.store.attempts.of_job(job_id())
+    late(services, attempt, **said)
+    assert (job_of(services)["status"], job_of(services)["reason"]) == (status, reason)
+    for _ in range(12):
+        services.clock.advance(timedelta(minutes=5))
+        sweep(services)
+        worker.tick()
+    assert len(provider.rings) == 1
 
 
 def test_an_opt_out_binds_though_the_job_has_moved_on(services, worker, provider, settled):
@@ -155,3 +220,41 @@ def test_a_crash_before_the_news_are_obeyed_is_made_good_by_the_sweep(services, 
     assert job_of(services)["struck_phones"] == [phone(1)]
     [document] = services.store.db["call_logs"].find()
     assert document["strikes"] is True
+
+
+def test_of_two_news_at_once_the_job_keeps_the_richer(services, worker, provider, settled, monkeypatch):
+    """The first one's writer is slow between its note on the attempt and the job's result."""
+    apply = settling.apply_news
+
+    def slow(services, stale):
+        monkeypatch.setattr(settling, "apply_news", apply)
+        webhooks.receive(services, "call_analyzed", {**provider.rings[0], **ENDS["promise"]})
+        return apply(services, stale)
+
+    monkeypatch.setattr(settling, "apply_news", slow)
+    cost = {"call_cost": {"combined_cost": 3}}
+    webhooks.receive(services, "call_ended", {**provider.rings[0], **ENDS["not_analysed"], **cost})
+    assert job_of(services)["call_result"]["success"] is True
+    assert job_of(services)["call_result"]["summary"]["call_analysis"]["call_successful"] is True
+    assert services.store.attempts.unapplied() == []
+
+
+def test_a_call_that_rang_after_all_counts_in_the_day(services, worker, provider):
+    """It settled as a failure before anything rang, and gave its place back; it was answered."""
+    provider.default = "failure"
+    add_batch(services)
+    worker.run(before="persist_result")
+    [attempt] = services.store.attempts.of_job(job_id())
+    settling.persist_result(services, attempt.id)
+    assert not services.store.attempts.get(attempt.id).uses_place
+    talked = {**ENDS["no_agreement"], "disconnection_reason": "dial_failed", "end_timestamp": 1}
+    webhooks.receive(services, "call_analyzed", {**provider.rings[0], **talked, "transcript": "User: Hola"})
+    counted = services.store.attempts.get(attempt.id)
+    assert (counted.outcome, counted.uses_place) == (Outcome.GOAL_NOT_MET, True)
+    worker.inbox.clear()
+    jobs.retry(services, job_id(), "ana@ejemplo.cl")
+    provider.default = "no_answer"
+    for _ in range(5):
+        worker.run()
+        jobs.retry(services, job_id(), "ana@ejemplo.cl")
+    assert len(provider.rings) == 3

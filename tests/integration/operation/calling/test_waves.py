@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from speechai.core.states import WaveState
 from speechai.operation.calling.waves import WaveResult, open_waves, run_wave
+from speechai.operation.recovery import sweep
 from tests.builders import MONDAY_NOON
 from tests.integration.operation.conftest import add_batch, job_of
 
@@ -164,3 +167,19 @@ def test_a_continuous_batch_started_at_night_opens_with_the_window(services, pro
     at(services, NINE + timedelta(days=1))
     services.nudges.tick()
     assert len(provider.rings) == 5
+
+
+@pytest.mark.parametrize("first", ["the sweep", "the minute"])
+def test_a_wave_waits_for_nobody_who_began_before_its_minute(services, worker, provider, first):
+    """One of the two that open waves has passed the batch by, at 08:59:59, and is at another one; or died."""
+    services.clock.advance(timedelta(hours=-3, seconds=-1))
+    add_batch(services, policy="house", start="next_wave")
+    busy = {"the sweep": "due_waves", "the minute": "waves_at_their_minute"}[first]
+    assert services.store.sweeps.take(busy, "another", 45)
+    services.clock.advance(timedelta(seconds=1))
+    if first == "the sweep":
+        worker.tick()
+    else:
+        sweep(services)
+        worker.run()
+    assert len(provider.rings) == 1

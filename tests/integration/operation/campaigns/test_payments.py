@@ -13,9 +13,11 @@ from speechai.catalog.accounts import Account, Plan
 from speechai.catalog.use_cases import Country
 from speechai.core.promises import Flaw, PromiseState, check, judged
 from speechai.ingest import FileError
+from speechai.operation.calling import webhooks
 from speechai.operation.campaigns import payment_rows, payments
 from speechai.operation.campaigns.payment_rows import read_payments
 from speechai.operation.records.payments import paid_since
+from speechai.retell.errors import Retryable, Throttled, UnknownResult
 from speechai.store.merging import Merge
 from tests.builders import MONDAY_NOON, a_debt
 from tests.fakes import ENDS
@@ -426,3 +428,46 @@ def test_who_has_paid_a_part_is_called_on(services, worker, provider):
     pay(services, (104_049, "2026-11-23"), is_complete=False)
     worker.run()
     assert job_of(services)["status"] == "pending"
+
+
+@pytest.mark.parametrize("answer", [Throttled("HTTP 429"), Retryable("no connection")])
+def test_a_payer_whose_call_was_not_placed_is_not_called_again(services, worker, provider, answer):
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    create = provider.create_phone_call
+
+    def pays(_):
+        provider.create_phone_call = create
+        pay(services, ("104050", "2026-11-23"))
+        raise answer
+
+    provider.create_phone_call = pays
+    worker.run()
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("done", "paid")
+    assert provider.rings == []
+
+
+def test_a_payer_whose_call_is_missing_is_looked_for_and_not_posted_again(services, worker, provider):
+    provider.fail_creates.append(UnknownResult("read timed out"))
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    worker.run(before="reconcile")
+    pay(services, ("104050", "2026-11-23"))
+    worker.run()
+    assert len(provider.requests) == 1
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("done", "paid")
+
+
+def test_a_promise_that_was_kept_stays_kept_whatever_the_call_is_told_of_later(
+    services, worker, provider, monkeypatch
+):
+    costless = {name: value for name, value in ENDS["promise"].items() if name != "call_cost"}
+    monkeypatch.setitem(ENDS, "costless", costless)
+    provider.default = "costless"
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    worker.run()
+    services.clock.advance(timedelta(minutes=10))
+    pay(services, ("104050", "2026-11-23"))
+    kept = job_of(services)["promise"]
+    assert kept["status"] == "kept"
+    webhooks.receive(services, "call_analyzed", {**provider.rings[0], **ENDS["promise"]})
+    assert job_of(services)["promise"] == kept
+    assert job_of(services)["cost_cents"].to_decimal() > 0
