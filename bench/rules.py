@@ -129,8 +129,9 @@ def _pick(services: Services, size: int) -> float:
         assert picked == PICK, picked
         jobs.update_many({"batch_id": batch.id, "group_date": day.isoformat()}, {"$set": {"status": "done"}})
     store.db.command("profile", 0)
-    wanted = {"op": "command", "command.findAndModify": "call_jobs", "command.query.batch_id": batch.id}
+    wanted = {"op": "query", "command.find": "call_jobs", "command.filter.batch_id": batch.id}
     plans = list(store.db["system.profile"].find(wanted))
+    assert plans, "the profile has no pick"
     shapes = sorted({plan["planSummary"] for plan in plans})
     examined = sum(plan["docsExamined"] for plan in plans) / PICK
     found = median(took[1:-1])  # the first warms up, the last is watched
