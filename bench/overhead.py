@@ -95,7 +95,7 @@ def cpu_of(site: Site, part: str) -> float:
     """Seconds of CPU that the part and its children have used."""
     process = psutil.Process(site.stack.supervisor.pid(part))
     times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(used.user + used.system for used in times)
+    return float(sum(used.user + used.system for used in times))
 
 
 class BareLoop:

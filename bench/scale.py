@@ -392,7 +392,7 @@ def read(port: int, paths: list[str]) -> None:
 def resident(pid: int) -> float:
     """Memory (MB) of the largest of a process and its children."""
     process = psutil.Process(pid)
-    return max(each.memory_info().rss for each in (process, *process.children(recursive=True))) / 1e6
+    return float(max(one.memory_info().rss for one in (process, *process.children(recursive=True))) / 1e6)
 
 
 if __name__ == "__main__":
