@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections import Counter
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,10 +108,12 @@ def main(seed: int, minutes: float) -> int:
             while time.monotonic() < ends:
                 time.sleep(dice.uniform(0.5, 4))
                 done[harm(site, failpoints, dice)] += 1
-                if site.status(uploads[-1]["batch_id"]) == "completed":
+                if is_completed(site, uploads[-1]["batch_id"]):
                     wait.until(site.is_well, seconds=120, what="the stack, for the next batch,")
                     uploads.append(site.upload(write_people(Path(directory), PEOPLE).path))
-            unreached = [place.unlink() for place in failpoints.iterdir()]
+            unreached = list(failpoints.iterdir())
+            for place in unreached:
+                place.unlink()
             found = calm(site, uploads) + judge.closed(site, closed) + judge.secrets(site)
             rings = sum(len(site.ledger(upload["batch_id"])) for upload in uploads)
     kills = sum(done[victim] for victim in VICTIMS)
@@ -161,6 +164,11 @@ def other_days() -> str:
     return ",".join(str(day) for day in range(1, 8) if day not in near)
 
 
+def is_completed(site: Site, batch_id: str) -> bool:
+    """Whether every job of the batch is final."""
+    return bool(site.status(batch_id) == "completed")
+
+
 def calm(site: Site, uploads: list[dict[str, Any]]) -> list[str]:
     """Let everything come to rest. Returns what is violated then."""
     found = []
@@ -171,7 +179,7 @@ def calm(site: Site, uploads: list[dict[str, Any]]) -> list[str]:
     for upload in uploads:
         batch_id = upload["batch_id"]
         try:
-            wait.until(lambda b=batch_id: site.status(b) == "completed", seconds=CALM, what=batch_id)
+            wait.until(partial(is_completed, site, batch_id), seconds=CALM, what=batch_id)
         except StackError as error:
             found.append(f"I4: {error}: {site.counts(batch_id)}")
         found += violations(site, batch_id) + judge.judged(site, upload)

@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+from dataclasses import replace
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -25,14 +26,15 @@ sys.path.insert(0, str(ROOT))
 
 from speechai.clock import SystemClock  # noqa: E402 - this script runs from a checkout as it is
 from speechai.core.call import Call  # noqa: E402
-from speechai.core.model import Taken  # noqa: E402
+from speechai.core.model import Attempt, Batch, Job, Taken  # noqa: E402
 from speechai.core.next_step import Step  # noqa: E402
 from speechai.core.outcomes import Outcome  # noqa: E402
 from speechai.core.states import BatchState, JobReason, JobState  # noqa: E402
 from speechai.stack import wait  # noqa: E402
 from speechai.stack.stack import Stack  # noqa: E402
 from speechai.store import Store  # noqa: E402
-from speechai.store.attempt_documents import Reservation  # noqa: E402
+from speechai.store.attempt_documents import Line, Reservation  # noqa: E402
+from speechai.store.job_documents import job_from  # noqa: E402
 from tests.e2e.site import FAST, Site, write_people  # noqa: E402
 
 CALLS, SLOTS = 400, 20
@@ -77,6 +79,12 @@ def main() -> int:
     return int(ratio > GOAL)
 
 
+def existing(batch: Batch | None) -> Batch:
+    """The batch, which was just made."""
+    assert batch is not None
+    return batch
+
+
 def is_completed(store: Store, batch_id: str) -> bool:
     """Whether every job of the batch is final."""
     batch = store.batches.get(batch_id)
@@ -87,7 +95,7 @@ def cpu_of(site: Site, part: str) -> float:
     """Seconds of CPU that the part and its children have used."""
     process = psutil.Process(site.stack.supervisor.pid(part))
     times = [one.cpu_times() for one in (process, *process.children(recursive=True))]
-    return sum(used.user + used.system for used in times)
+    return float(sum(used.user + used.system for used in times))
 
 
 class BareLoop:
@@ -96,7 +104,7 @@ class BareLoop:
     def __init__(self, site: Site, store: Store, batch_id: str) -> None:
         self._site = site
         self._store = store
-        self._batch_id = batch_id
+        self._batch = existing(store.batches.get(batch_id))
         self._provider = "bare"
         self._store.pacing.ensure(self._provider)
         self._session = requests.Session()
@@ -112,63 +120,54 @@ class BareLoop:
         server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_address[1]}/"
-        people = [
-            (row["_id"], row["person_id"], row["to_number"])
-            for row in self._store.job_reports.export(self._batch_id)
-        ]
+        people = [job_from(row) for row in self._store.job_reports.export(self._batch.id)]
         began = time.process_time()
-        for job_id, person_id, number in people:
+        for job in people:
             self._slots.acquire()
-            self._dial(job_id, person_id, number, address)
-        self._over.wait(60)
+            self._dial(job, address)
+        if not self._over.wait(60):
+            raise SystemExit(f"the bare loop did not settle {self._left} of its {CALLS} calls")
         used = time.process_time() - began
         server.shutdown()
         return used
 
-    def _dial(self, job_id: str, person_id: str, number: str, webhook_url: str) -> None:
-        store, instant = self._store, self._clock.now()
-        attempt_id = f"att-bare-{job_id}"
-        store.jobs.hand_out(self._batch_id, instant, 120)
+    def _dial(self, job: Job, webhook_url: str) -> None:
+        store, instant, number = self._store, self._clock.now(), job.phones[0]
+        attempt_id = f"att-bare-{job.id}"
+        store.jobs.hand_out(self._batch.id, instant, 120)
         store.pacing.take_slot(self._provider, attempt_id, SLOTS, "default")
         store.attempts.reserve(
             Reservation(
                 attempt_id=attempt_id,
-                job_id=job_id,
-                batch_id=self._batch_id,
-                account_id="default",
-                person_id=person_id,
-                to_number=number,
+                job=job,
+                batch=self._batch,
+                line=Line(number, number, instant.date()),
                 from_number="+56600123456",
-                person_day=instant.date(),
-                number_day=instant.date(),
-                number_key=number,
-                use_case="debt_collection",
-                owed=None,
-                is_metered=False,
-                calls_per_day=3,
-                provider=self._provider,
                 taken=Taken(),
+                calls_per_day=3,
+                is_metered=False,
+                provider=self._provider,
                 verdict={},
                 worker="bare",
                 instant=instant,
                 lease_seconds=120,
             )
         )
-        store.jobs.begin(job_id, attempt_id, 120, "bare")
+        store.jobs.begin(job, attempt_id, 120, "bare")
         store.attempts.begin_dialing(attempt_id, instant, 120)
         url = f"{self._site.stack.environment['RETELL_BASE_URL']}/v2/create-phone-call"
         body = {
             "from_number": "+56600123456",
             "to_number": number,
             "idempotency_key": attempt_id,
-            "metadata": {"attempt_id": attempt_id, "job_id": job_id, "batch_id": self._batch_id},
+            "metadata": {"attempt_id": attempt_id, "job_id": job.id, "batch_id": self._batch.id},
             "agent_override": {"agent": {"webhook_url": webhook_url}},
         }
         key = self._site.stack.environment["RETELL_API_KEY"]
         headers = {"Authorization": f"Bearer {key}"}
         call = self._session.post(url, json=body, headers=headers, timeout=20).json()
         store.attempts.placed(attempt_id, call, "token", instant, 120)
-        store.jobs.placed(job_id, attempt_id, call["call_id"], number, instant, 120)
+        store.jobs.placed(job.id, attempt_id, call["call_id"], number, instant, 120)
 
     def take_in(self, event: str, call: dict[str, Any]) -> None:
         """A webhook: the end frees the slot, the analysis settles."""
@@ -181,22 +180,25 @@ class BareLoop:
         if event == "call_ended":
             self._store.pacing.free_slot(self._provider, attempt_id, "default", heard_at=instant)
             self._slots.release()
-        self._store.attempts.observe(attempt, Call.of(call), instant, ended=True, lease_seconds=35)
+        known = Call.of(call)
+        if self._store.attempts.observe(attempt, known, instant, ended=True, lease_seconds=35):
+            attempt = replace(attempt, call=known, revision=attempt.revision + 1)
         if event == "call_analyzed":
-            self._settle(attempt_id, attempt.job_id, call)
+            self._settle(attempt, call)
 
-    def _settle(self, attempt_id: str, job_id: str, call: dict[str, Any]) -> None:
-        instant = self._clock.now()
-        self._store.attempts.settle(
-            attempt_id, Outcome.GOAL_MET, rang=True, cost_cents=Decimal(1), instant=instant
-        )
+    def _settle(self, attempt: Attempt, call: dict[str, Any]) -> None:
+        store, instant = self._store, self._clock.now()
         step = Step(JobState.DONE, JobReason.GOAL_MET, None)
         result = {"call_result": {"summary": call}}
-        self._store.jobs.apply(job_id, step, instant, attempt_id=attempt_id, attempts=1, result=result)
-        with self._lock:
-            self._left -= 1
-            if not self._left:
-                self._over.set()
+        if store.attempts.settle(
+            attempt, Outcome.GOAL_MET, rang=True, cost_cents=Decimal(1), instant=instant, details_due=None
+        ) and store.jobs.apply(
+            attempt.job_id, step, instant, attempt_id=attempt.id, attempts=1, result=result
+        ):
+            with self._lock:
+                self._left -= 1
+                if not self._left:
+                    self._over.set()
 
 
 class Webhooks(BaseHTTPRequestHandler):

@@ -1,4 +1,4 @@
-"""What deciding costs: `python bench/rules.py`.
+"""What deciding costs: `python bench/rules.py [jobs …]`.
 
 Verdicts per second of one core: every preset, open and closed hours, holidays, histories of zero to twelve
 calls, 500 jobs at each of 60 instants, as a waterfall asks. And the time to pick a wave of 60 people among
@@ -13,6 +13,7 @@ import secrets
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
@@ -29,7 +30,6 @@ from speechai.catalog.use_cases import Country  # noqa: E402
 from speechai.core.caps import PastCall  # noqa: E402
 from speechai.core.model import Taken  # noqa: E402
 from speechai.core.rules import Facts, judge  # noqa: E402
-from speechai.core.states import WaitReason  # noqa: E402
 from speechai.operation.calling.waves import pick_group  # noqa: E402
 from speechai.operation.services import Services  # noqa: E402
 from speechai.stack.ports import Ports  # noqa: E402
@@ -49,9 +49,9 @@ CHUNK = 5_000
 DEBT = a_debt()
 
 
-def main() -> int:
+def main(sizes: Sequence[int]) -> int:
     """Print a line for each claim. 1 if a goal was missed."""
-    return max(verdicts(), picks())
+    return max(verdicts(), picks(sizes))
 
 
 def verdicts() -> int:
@@ -93,7 +93,7 @@ def _facts(dice: random.Random) -> Facts:
     return some_facts(taken=Taken(person_places=places, number_places=places, calls=calls))
 
 
-def picks() -> int:
+def picks(sizes: Sequence[int]) -> int:
     """How long a wave of 60 takes to pick, by the size of the batch."""
     ports = Ports()
     with tempfile.TemporaryDirectory() as directory:
@@ -102,11 +102,11 @@ def picks() -> int:
                 Path(directory), ports.claim(Mongod.preferred_port), secrets.token_urlsafe(16)
             ) as server:
                 services = make_services(server.uri, "bench")
-                took = [_pick(services, size) for size in SIZES]
+                took = [_pick(services, size) for size in sizes]
         finally:
             ports.release()
     ratio = took[-1] / took[0]
-    print(f"waves: {SIZES[-1]:,} jobs take {ratio:.2f} times as long as {SIZES[0]:,} (goal ≤ {PICK_GOAL})")
+    print(f"waves: {sizes[-1]:,} jobs take {ratio:.2f} times as long as {sizes[0]:,} (goal ≤ {PICK_GOAL})")
     return int(ratio > PICK_GOAL)
 
 
@@ -124,13 +124,14 @@ def _pick(services: Services, size: int) -> float:
         if number == len(days) - 1:
             store.db.command("profile", 2)
         began = time.perf_counter()
-        picked = pick_group(services, batch, day)
+        picked, _ = pick_group(services, batch, day, MONDAY_NOON)
         took.append((time.perf_counter() - began) * 1000)
         assert picked == PICK, picked
         jobs.update_many({"batch_id": batch.id, "group_date": day.isoformat()}, {"$set": {"status": "done"}})
     store.db.command("profile", 0)
-    wanted = {"op": "command", "command.findAndModify": "call_jobs", "command.query.batch_id": batch.id}
+    wanted = {"op": "query", "command.find": "call_jobs", "command.filter.batch_id": batch.id}
     plans = list(store.db["system.profile"].find(wanted))
+    assert plans, "the profile has no pick"
     shapes = sorted({plan["planSummary"] for plan in plans})
     examined = sum(plan["docsExamined"] for plan in plans) / PICK
     found = median(took[1:-1])  # the first warms up, the last is watched
@@ -160,7 +161,6 @@ def _job(batch_id: str, number: int, every: int) -> dict[str, Any]:
         offer={},
         variables={},
         max_attempts=9,
-        waiting_for=WaitReason.WAVE,
         rows=[number + 2],
         instant=MONDAY_NOON,
     )
@@ -171,4 +171,4 @@ def _job(batch_id: str, number: int, every: int) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main([int(text) for text in sys.argv[1:]] or SIZES))

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import time
+from functools import partial
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -44,9 +45,7 @@ def main() -> int:
             after, answered = [], []
             for _ in range(TIMES):
                 known = len(site.ledger(batch_id))
-                wait.until(
-                    lambda known=known: site.has_rung(batch_id, known + SLOTS), seconds=60, what="calls"
-                )
+                wait.until(partial(site.has_rung, batch_id, known + SLOTS), seconds=60, what="calls")
                 asked_at = time.time()
                 site.post("/api/stop")
                 answered.append(time.time() - asked_at)
@@ -63,7 +62,7 @@ def main() -> int:
 
 def is_quiet(site: Site) -> bool:
     """Whether nobody is being called any more, nor about to be."""
-    return site.get("/api/stop")["live_calls"] == 0
+    return bool(site.get("/api/stop")["live_calls"] == 0)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from speechai.celery import app as celery_app
 from speechai.clock import monotonic
 from speechai.composition import require
 from speechai.operation.calling.readiness import Missing, Readiness, readiness
+from speechai.operation.parts import set_aside
 from speechai.operation.services import Services
 from web.context import services
 from web.serialization import json_answer
@@ -101,9 +102,13 @@ def make_checks(made: Services) -> dict[str, Check]:
         if down:
             return {
                 "status": "degraded",
-                "detail": "the provider does not answer",
+                "detail": " and ".join(sorted({breaker.says for breaker in down.values()})),
                 "accounts": {
-                    account: {"since": breaker.opened_at, "next_try": breaker.probe_at}
+                    account: {
+                        "detail": breaker.says,
+                        "since": breaker.opened_at,
+                        "next_try": breaker.probe_at,
+                    }
                     for account, breaker in down.items()
                 },
             }
@@ -111,12 +116,22 @@ def make_checks(made: Services) -> dict[str, Check]:
         status = "unconfigured" if readiness(made).is_unconfigured else "ok"
         return {"status": status, **({"detail": "stopped", "since": stop["at"]} if stop else {})}
 
+    def sweep() -> dict[str, Any]:
+        # By parts and without the items' names: whoever asks is not logged in.
+        aside = set_aside(made)
+        if not aside.count:
+            return {"status": "ok"}
+        parts = {part: len(keys) for part, keys in aside.parts.items()}
+        detail = f"{aside.count} items raise and are set aside: the log says why"
+        return {"status": "degraded", "detail": detail, "set_aside": aside.count, "parts": parts}
+
     return {
         "database": database,
         "broker": broker,
         "workers": workers,
         "provider": provider,
         "dialing": dialing,
+        "sweep": sweep,
     }
 
 

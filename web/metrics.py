@@ -13,6 +13,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
+from speechai.operation.parts import set_aside
 from speechai.operation.services import Services
 
 KEY = "metrics"
@@ -68,6 +69,11 @@ class _Gauges(Collector):
             int(stopped),
         )
         yield GaugeMetricFamily("speechai_breakers_open", "Accounts whose provider fails", len(breakers))
+        yield GaugeMetricFamily(
+            "speechai_set_aside",
+            "Items of the sweep that raise and are left alone for a while",
+            set_aside(self._services).count,
+        )
 
     def describe(self) -> Iterable[GaugeMetricFamily]:
         """Nothing is read before somebody asks."""

@@ -32,6 +32,11 @@ class Breaker:
         """Whether dialing waits."""
         return self.opened_at is not None
 
+    @property
+    def says(self) -> str:
+        """What is wrong while it is open."""
+        return "the provider refuses the account" if self.refused else "the provider does not answer"
+
     def forbids(self, instant: datetime) -> bool:
         """Whether not even a probe may be dialed at `instant`."""
         return self.probe_at is not None and instant < self.probe_at

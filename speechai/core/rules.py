@@ -183,8 +183,7 @@ def _outage(asked: _Question) -> RuleResult:
     breaker = asked.facts.breaker
     if not breaker.forbids(asked.instant):
         return RuleResult("outage", True, "the provider answers", "breaker")
-    detail = "the provider refuses the account" if breaker.refused else "the provider does not answer"
-    return RuleResult("outage", False, detail, "breaker", breaker.probe_at, Then.LEAVE)
+    return RuleResult("outage", False, breaker.says, "breaker", breaker.probe_at, Then.LEAVE)
 
 
 def _job_state(asked: _Question) -> RuleResult:

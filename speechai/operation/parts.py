@@ -6,7 +6,8 @@ Each kind of work has a name and is done by one worker at a time, for a bounded 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Generic, TypeVar
@@ -65,9 +66,10 @@ def do(services: Services, part: Part[T], *, flight: str | None = None, seconds:
 def _each(services: Services, part: Part[T], seconds: float) -> int:
     sweeps, began = services.store.sweeps, monotonic()
     aside, on_record = sweeps.aside(part.name, services.clock.now())
-    done = 0
+    done, gone = 0, on_record.difference(aside)
     for item in part.find(services, aside):
         key = part.key(item)
+        gone.discard(key)
         if key in aside:
             continue
         try:
@@ -81,5 +83,24 @@ def _each(services: Services, part: Part[T], seconds: float) -> int:
                 sweeps.well(part.name, key)
         if monotonic() - began > seconds:
             log.warning("the rest waits for the next turn: %s", part.name)
-            break
+            return done
+    for key in gone:  # a webhook, or an operator, has healed it meanwhile
+        sweeps.well(part.name, key)
     return done
+
+
+@dataclass(frozen=True, slots=True)
+class SetAside:
+    """What raises and is left alone for a while: somebody has to look at it."""
+
+    count: int
+    parts: Mapping[str, Sequence[str]]  # the keys of the items that raise the longest, by part
+
+
+def set_aside(services: Services) -> SetAside:
+    """What every part has set aside."""
+    sweeps, parts = services.store.sweeps, defaultdict[str, list[str]](list)
+    for row in sweeps.all_aside():
+        parts[row["part"]].append(row["key"])
+    named = sum(len(keys) for keys in parts.values())
+    return SetAside(max(named, sweeps.size_of_aside()) if named else 0, parts)

@@ -70,6 +70,10 @@ class SweepRepository:
         """The item does not raise any more."""
         self._aside.delete_one({"_id": f"{part}|{key}"})
 
+    def size_of_aside(self) -> int:
+        """How many items are on record as raising."""
+        return self._aside.estimated_document_count()
+
     def all_aside(self, limit: int = 100) -> list[Document]:
         """What somebody has to look at: the items that raise, the oldest first."""
         return list(self._aside.find().sort("since", ASCENDING).limit(limit))

@@ -1,4 +1,4 @@
-"""The kill switch, on every page: stop all dialing, go on."""
+"""What every page says first, and the kill switch: stop all dialing, go on."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from werkzeug.wrappers import Response
 
 from speechai.operation.calling import stopping
 from speechai.operation.calling.readiness import Missing, readiness
+from speechai.operation.parts import set_aside
 from web.auth import caller
 from web.context import services
 from web.language import text
@@ -18,11 +19,12 @@ from web.panel.blueprint import blueprint
 
 @blueprint.app_context_processor
 def stop_in_force() -> dict[str, Any]:
-    """What the layout's banner says; asked only where it is shown."""
+    """What the layout's banners say; asked only where they are shown."""
     return {
         "stop_in_force": lambda: current_user.is_authenticated and services().store.stops.current(),
         "zone_of_house": lambda: services().settings.zone,
         "nobody_callable": lambda: current_user.is_authenticated and _missing_everywhere(),
+        "set_aside": lambda: set_aside(services()) if current_user.is_authenticated else None,
     }
 
 

@@ -11,6 +11,7 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     for pattern, spanish in (
         (r"the provider answers", "el proveedor responde"),
         (r"the provider does not answer", "el proveedor no responde"),
+        (r"the provider refuses the account", "el proveedor rechaza la cuenta"),
         (r"not stopped", "no está detenido"),
         (r"stopped by (.+)", r"detenido por \1"),
         (

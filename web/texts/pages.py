@@ -67,6 +67,10 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Retell no responde desde el {since}. Nadie pierde llamadas; se prueba de nuevo el {next}.",
         "Retell has not answered since {since}. Nobody loses a call; the next try is at {next}.",
     ),
+    "batch.account_refused": (
+        "Retell rechaza la cuenta (clave o pago) desde el {since}; se prueba de nuevo el {next}.",
+        "Retell has refused the account (its key or payment) since {since}; the next try is at {next}.",
+    ),
     "batch.closed": ("Fuera de horario: {why}.", "Outside the hours: {why}."),
     "batch.reopens": ("Se vuelve a llamar el {when}.", "Calls go on {when}."),
     "batch.people": ("Personas", "People"),
@@ -245,6 +249,12 @@ TEXTS: dict[str, tuple[str, str]] = {
         "Unconfigured: this account can call nobody.",
     ),
     "provider.unconfigured_badge": ("Sin configurar", "Unconfigured"),
+    "sweep.aside": ("Quedan apartados porque fallan: {count}.", "Set aside because they raise: {count}."),
+    "sweep.remedy": (
+        "Lo demás sigue, y se reintentan solos. El registro (log) del poller dice por qué: «set aside».",
+        "The rest goes on, and they are tried again. The poller's log says why: “set aside”.",
+    ),
+    "sweep.whole": ("entera", "all of it"),
     "stop.link": ("Detener todo", "Stop everything"),
     "stop.title": ("Detener todas las llamadas", "Stop all calls"),
     "stop.explain": (

@@ -17,7 +17,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "jobs.suspended": ("Suspendidos", "Suspended"),
     "jobs.done": ("Listos", "Done"),
     "jobs.failed": ("Sin éxito", "Failed"),
-    "waiting.draft": ("la campaña no ha empezado", "the batch has not been started"),
     "waiting.wave": ("espera su turno: otra tanda u otro día", "waits for its turn: a wave or another day"),
     "waiting.review": ("espera revisión", "waits for a review"),
     "reason.goal_met": ("objetivo logrado", "goal met"),

@@ -34,6 +34,5 @@ def note_answer(services: Services, account_id: str, before: Breaker) -> None:
 
 def _alert(account_id: str, breaker: Breaker) -> None:
     if breaker.is_open:
-        what = "refuses the account" if breaker.refused else "does not answer"
         extra = {"account_id": account_id, "until": str(breaker.probe_at), "error": breaker.last_error}
-        log.error("the provider %s: dialing waits", what, extra=extra)
+        log.error("%s: dialing waits", breaker.says, extra=extra)

@@ -70,6 +70,34 @@ def test_what_is_well_again_is_forgotten(services):
     assert services.store.sweeps.all_aside() == []
 
 
+def test_what_somebody_else_healed_meanwhile_is_forgotten(services):
+    left = ["a", "b"]
+
+    def heal(_, item):
+        raise ValueError(item)
+
+    part = Part("three", lambda _, aside: [n for n in left if n not in aside], heal, str)
+    do(services, part)
+    left.remove("a")  # by a webhook, for one: no turn finds it any more
+    do(services, part)
+    assert sorted(services.store.sweeps.aside("three", services.clock.now())[1]) == ["a", "b"]
+    services.clock.advance(timedelta(minutes=2))
+    do(services, part)
+    assert [aside["key"] for aside in services.store.sweeps.all_aside()] == ["b"]
+
+
+def test_what_a_turn_had_no_time_for_stays_on_record(services):
+    def heal(_, item):
+        if item == "c":
+            raise ValueError(item)
+        return 1
+
+    do(services, three(heal))
+    services.clock.advance(timedelta(minutes=2))
+    do(services, three(heal), seconds=0)  # only the first of them
+    assert [aside["key"] for aside in services.store.sweeps.all_aside()] == ["c"]
+
+
 def test_a_part_is_done_by_one_worker_at_a_time(mongo_uri, services):
     began, end = threading.Event(), threading.Event()
 

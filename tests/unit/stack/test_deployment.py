@@ -53,6 +53,17 @@ def test_every_queue_is_consumed() -> None:
     assert consumed == {queue.name for queue in celeryconfig.task_queues}
 
 
+def test_what_may_hang_takes_no_thread_that_dials() -> None:
+    queues = {name: re.findall(r" -Q (\S+)", line) for name, line in PARTS.items() if " worker " in line}
+    assert queues == {"worker": ["calls,results,waves"], "poller": ["polls,recovery"]}
+    assert " -P threads -c 8 " in PARTS["poller"]
+    assert ' -P threads -c "${WORKER_COUNT:-6}" ' in PARTS["worker"]
+    assert Settings.model_fields["worker_count"].default == 6
+    for name in queues:
+        assert SERVICES[name]["healthcheck"]["test"][1].endswith(f"-d {name}@$$HOSTNAME")
+        assert f" -n {name}@%h " in PARTS[name]
+
+
 def test_flower_is_never_open() -> None:
     ended = subprocess.run(["sh", "-c", PARTS["flower"]], env={}, capture_output=True, text=True, check=False)
     assert ended.returncode

@@ -12,6 +12,7 @@ import pytest
 from speechai.catalog.accounts import AccountStatus, Legal, Plan
 from speechai.catalog.policies import Certainty, Consent, presets
 from speechai.catalog.use_cases import Country, Field, UseCaseId
+from speechai.core.breaker import CLOSED
 from speechai.core.callback import CallbackFlaw
 from speechai.core.model import Taken
 from speechai.core.money import EntryKind
@@ -21,7 +22,7 @@ from speechai.core.rules import judge
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason, WaveState
 from speechai.operation.calling.readiness import Missing
 from tests.builders import MONDAY_NOON, a_job, a_rulebook, some_facts
-from web.texts import TEXTS
+from web.texts import TEXTS, errors, pages, words
 from web.texts.details import detail_in
 from web.upload_options import DUPLICATES, STARTS
 
@@ -58,6 +59,10 @@ def test_every_key_that_is_asked_for_exists() -> None:
     asked = {key for source in sources for key in _ASKED.findall(source.read_text("utf-8"))}
     assert len(asked) > 100
     assert asked <= set(TEXTS)
+
+
+def test_no_key_is_said_twice() -> None:
+    assert len(TEXTS) == len(words.TEXTS) + len(pages.TEXTS) + len(errors.TEXTS)
 
 
 @pytest.mark.parametrize("kind", NAMED)
@@ -119,9 +124,12 @@ def test_every_sentence_of_the_rules_reads_in_spanish() -> None:
         for consent in Consent
     ]
     tied = judge(a_job(), a_rulebook(), some_facts(money_tied_up=True), MONDAY_NOON)
+    refused = judge(
+        a_job(), a_rulebook(), some_facts(breaker=CLOSED.refused_at(MONDAY_NOON, "402")), MONDAY_NOON
+    )
     night = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON.replace(hour=4))
     christmas = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON.replace(month=12, day=25))
-    for verdict in (open_now, closed, night, christmas, marketing, unread, tied, *spain):
+    for verdict in (open_now, closed, night, christmas, marketing, unread, tied, refused, *spain):
         for rule in verdict.rules:
             assert detail_in("es", rule.detail) != rule.detail, rule.detail
             assert detail_in("en", rule.detail) == rule.detail
