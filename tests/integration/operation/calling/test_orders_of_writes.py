@@ -10,7 +10,7 @@ from speechai.catalog.accounts import Plan
 from speechai.core.states import AttemptState, WaveState
 from speechai.operation.calling import reconciling
 from speechai.operation.calling.dialing import dial
-from speechai.operation.calling.placing import LONGEST_WAIT
+from speechai.operation.calling.placing import LONGEST_WAIT, DialResult
 from speechai.operation.campaigns import accounts, batches, jobs
 from speechai.operation.recovery import sweep, sweep_part
 from speechai.retell.errors import Throttled, UnknownResult
@@ -153,3 +153,10 @@ def test_a_job_that_was_cancelled_by_hand_is_not_called(services, worker, provid
     jobs.cancel(services, job_id())
     worker.run()
     assert {call["to_number"] for call in provider.rings} == {phone(2)}
+
+
+def test_a_job_that_still_names_an_attempt_is_not_dialed(services, worker, provider):
+    add_batch(services)
+    services.store.db["call_jobs"].update_one({}, {"$set": {"attempt_id": "att-other"}})
+    assert dial(services, job_id()).result is DialResult.NOT_PENDING
+    assert provider.requests == []
