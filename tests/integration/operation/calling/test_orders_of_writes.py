@@ -160,3 +160,16 @@ def test_a_job_that_still_names_an_attempt_is_not_dialed(services, worker, provi
     services.store.db["call_jobs"].update_one({}, {"$set": {"attempt_id": "att-other"}})
     assert dial(services, job_id()).result is DialResult.NOT_PENDING
     assert provider.requests == []
+
+
+def test_money_that_a_dial_under_way_holds_is_left_to_it(services):
+    """Between the hold and its attempt only the slot names the owner; without that it has died."""
+    store, account = services.store, services.store.accounts.get("default")
+    provider, today = services.settings.provider_key, services.clock.now().date()
+    assert store.pacing.take_slot(provider, "att-1", 20, "default")
+    assert store.funds.hold(account, "att-1", services.worst_case(account), today)
+    sweep_part(services, "holds")
+    assert store.funds.holders() == [("default", "att-1")]
+    store.pacing.free_slot(provider, "att-1", "default")
+    sweep_part(services, "holds")
+    assert store.funds.holders() == []
