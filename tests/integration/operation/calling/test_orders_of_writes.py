@@ -173,3 +173,15 @@ def test_money_that_a_dial_under_way_holds_is_left_to_it(services):
     store.pacing.free_slot(provider, "att-1", "default")
     sweep_part(services, "holds")
     assert store.funds.holders() == []
+
+
+def test_whoever_is_picked_is_due_as_they_are_picked(services):
+    """One write: a crash leaves nobody who has a place in the day and is not released."""
+    add_batch(services, people=3, policy="house", start="next_wave")
+    now = services.clock.now()
+    assert services.store.groups.recruit_new("batch-1", now.date(), 2, now) == 2
+    for number in (1, 2):
+        job = job_of(services, number)
+        assert (job["waiting_for"], job["next_attempt_at"]) == (None, now)
+        assert job["group_date"] == now.date().isoformat()
+    assert job_of(services, 3)["waiting_for"] == "wave"
