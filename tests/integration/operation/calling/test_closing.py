@@ -82,6 +82,13 @@ def test_an_order_that_comes_late_runs_no_batch_again(
     assert batch_of(services) == now
 
 
+def test_a_draft_is_not_started_by_resuming_it(services):
+    add_batch(services, start=None)
+    with pytest.raises(batches.MoveRefusedError):
+        batches.resume(services, "batch-1")
+    assert batch_of(services)["status"] == "draft"
+
+
 # -- cancel ------------------------------------------------------------------------------------------------
 
 

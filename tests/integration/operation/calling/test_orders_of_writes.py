@@ -185,3 +185,30 @@ def test_whoever_is_picked_is_due_as_they_are_picked(services):
         assert (job["waiting_for"], job["next_attempt_at"]) == (None, now)
         assert job["group_date"] == now.date().isoformat()
     assert job_of(services, 3)["waiting_for"] == "wave"
+
+
+def test_places_are_counted_anew_only_when_nobody_takes_any(services):
+    """One that was just taken is about to be given to somebody; after the count it is counted once."""
+    groups, today = services.store.groups, services.clock.now().date()
+    add_batch(services, people=3, start=None)
+    assert groups.take_place("batch-1", today, 5)
+    assert groups.recount("batch-1", today, quiet_seconds=60) == 0
+    assert groups.size("batch-1", today) == 1
+    assert groups.recount("batch-1", today, quiet_seconds=-60) == 1
+    assert groups.size("batch-1", today) == 0
+
+
+def test_a_place_that_is_taken_while_they_are_counted_stays_taken(services, monkeypatch):
+    groups, today = services.store.groups, services.clock.now().date()
+    add_batch(services, people=3, start=None)
+    assert groups.take_place("batch-1", today, 5)
+    count = type(groups._jobs).count_documents
+
+    def taken_meanwhile(*args, **kwargs):
+        monkeypatch.undo()
+        assert groups.take_place("batch-1", today, 5)
+        return count(*args, **kwargs)
+
+    monkeypatch.setattr(type(groups._jobs), "count_documents", taken_meanwhile)
+    assert groups.recount("batch-1", today, quiet_seconds=-60) == 0
+    assert groups.size("batch-1", today) == 2
