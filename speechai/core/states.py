@@ -40,6 +40,8 @@ JOB_REOPENINGS: dict[JobState, frozenset[JobState]] = {
 """What only a recorded reopening may do (who, why): no message, webhook or sweep, and never after an
 opt-out."""
 
+JOB_BEGINNINGS = frozenset({JobState.PENDING})
+
 
 class WaitReason(StrEnum):
     """What a pending job without a time of its own waits for (a draft or paused batch is its batch's
@@ -121,6 +123,8 @@ ATTEMPT_MOVES: dict[AttemptState, frozenset[AttemptState]] = {
     AttemptState.NEEDS_REVIEW: frozenset(),
 }
 
+ATTEMPT_BEGINNINGS = frozenset({AttemptState.RESERVED})
+
 OPEN_ATTEMPTS = tuple(state for state in AttemptState if ATTEMPT_MOVES[state])
 """Attempts that hold a slot, or may."""
 
@@ -144,7 +148,7 @@ class BatchState(StrEnum):
     @property
     def is_final(self) -> bool:
         """Whether it is never left."""
-        return not BATCH_MOVES[self]
+        return self is BatchState.CANCELLED
 
 
 BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
@@ -152,9 +156,17 @@ BATCH_MOVES: dict[BatchState, frozenset[BatchState]] = {
     BatchState.DRAFT: frozenset({BatchState.RUNNING, BatchState.CANCELLED}),
     BatchState.RUNNING: frozenset({BatchState.PAUSED, BatchState.COMPLETED, BatchState.CANCELLED}),
     BatchState.PAUSED: frozenset({BatchState.RUNNING, BatchState.CANCELLED}),
-    BatchState.COMPLETED: frozenset({BatchState.RUNNING}),
+    BatchState.COMPLETED: frozenset(),
     BatchState.CANCELLED: frozenset(),
 }
+
+BATCH_REOPENINGS: dict[BatchState, frozenset[BatchState]] = {
+    BatchState.COMPLETED: frozenset({BatchState.RUNNING}),
+}
+"""What only the recorded reopening of one of its jobs may do."""
+
+BATCH_BEGINNINGS = frozenset({BatchState.UPLOADING, BatchState.DRAFT})
+"""An upload is read in first; a draft is whole as it is made."""
 
 
 class WaveState(StrEnum):
@@ -176,3 +188,6 @@ WAVE_MOVES: dict[WaveState, frozenset[WaveState]] = {
     WaveState.MISSED: frozenset(),
     WaveState.SKIPPED: frozenset(),
 }
+
+WAVE_BEGINNINGS = frozenset({WaveState.OPEN, WaveState.MISSED, WaveState.SKIPPED})
+"""One that is not opened is recorded as what it is."""

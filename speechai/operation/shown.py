@@ -18,7 +18,7 @@ LISTED = (
     "nombre",
     "to_number",
     "try_phones",
-    "next_phone",
+    "last_phone_tried",
     "monto_total",
     "currency",
     "attempts",

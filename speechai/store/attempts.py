@@ -36,7 +36,7 @@ from speechai.store.database import (
     plus_seconds,
     sealed_later,
 )
-from speechai.store.moves import moving_to
+from speechai.store.moves import NOT_THERE, moving_to
 from speechai.store.tallies import MARK
 
 _TAKEN_FIELDS = (
@@ -83,7 +83,7 @@ class AttemptRepository:
         try:
             # An upsert rather than an insert: only so can the lease start from the database's clock.
             self._sealed_later.update_one(
-                {"_id": wanted.attempt_id},
+                {"_id": wanted.attempt_id, **NOT_THERE},
                 [{"$replaceWith": {"$mergeObjects": [{"$literal": document}, lease]}}],
                 upsert=True,
             )

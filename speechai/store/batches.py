@@ -13,9 +13,9 @@ from pymongo.errors import DuplicateKeyError
 from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.model import Batch
-from speechai.core.states import BATCH_MOVES, WAVE_MOVES, BatchState, WaveState
+from speechai.core.states import BATCH_MOVES, BATCH_REOPENINGS, WAVE_MOVES, BatchState, WaveState
 from speechai.store.database import LONG_AGO, SCHEMA_VERSION, Db, Document, plus_seconds, sealed_later
-from speechai.store.moves import moving_to
+from speechai.store.moves import NOT_THERE, moving_to
 from speechai.store.tallies import counters_document
 
 _TRIES = 3  # at a batch that completes, or runs again, just then
@@ -113,10 +113,17 @@ class BatchRepository:
         return [batch_from(row) for row in found]
 
     def move(
-        self, batch_id: str, target: BatchState, changes: Document, *, guard: Document | None = None
+        self,
+        batch_id: str,
+        target: BatchState,
+        changes: Document,
+        *,
+        only_from: BatchState | None = None,
+        guard: Document | None = None,
     ) -> bool:
         """Move the batch, guarded by the table of moves. False where that move is not allowed."""
-        wanted = {"_id": batch_id, **moving_to(BATCH_MOVES, target), **(guard or {})}
+        sources = None if only_from is None else [only_from]
+        wanted = {"_id": batch_id, **moving_to(BATCH_MOVES, target, sources), **(guard or {})}
         fields = {"$set": {**changes, "status": target.value}}
         return self._batches.update_one(wanted, fields).modified_count == 1
 
@@ -132,12 +139,11 @@ class BatchRepository:
         """
         record = {"$push": {"reopening": {"job_id": job_id, "at": instant}}, "$inc": {"reopenings": 1}}
         closed = [BatchState.COMPLETED.value, BatchState.CANCELLED.value]
-        again = [BatchState.COMPLETED]
         for _ in range(_TRIES):
             if self._batches.update_one({"_id": batch_id, "status": {"$nin": closed}}, record).modified_count:
                 return True
             runs = {"$set": {"status": BatchState.RUNNING.value, "active_since": instant}, **record}
-            wanted = {"_id": batch_id, **moving_to(BATCH_MOVES, BatchState.RUNNING, again)}
+            wanted = {"_id": batch_id, **moving_to(BATCH_REOPENINGS, BatchState.RUNNING)}
             if self._batches.update_one(wanted, runs).modified_count:
                 return True
         return False
@@ -203,11 +209,13 @@ class BatchRepository:
         lease = {"lease_until": plus_seconds(lease_seconds), "given_up": False}
         try:
             self._batches.update_one(
-                {"_id": document["_id"]},
+                {"_id": document["_id"], **NOT_THERE},
                 [{"$replaceWith": {"$mergeObjects": [{"$literal": begun}, {"upload": lease}]}}],
                 upsert=True,
             )
-        except DuplicateKeyError:
+        except DuplicateKeyError as error:
+            if "_id" in (error.details or {}).get("keyPattern", {}):
+                raise
             return False
         return True
 

@@ -22,7 +22,6 @@ _PERSONAL_OF_JOB = (
     "rut",
     "document_label",
     "to_number",
-    "next_phone",
     "last_phone_tried",
     "person_was",
     "offer",

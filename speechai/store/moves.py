@@ -13,6 +13,9 @@ from speechai.store.database import Document
 
 S = TypeVar("S", bound=StrEnum)
 
+NOT_THERE: Document = {"status": None}
+"""The part of an upsert's filter that lets it only add: whatever is there has a status, and is left alone."""
+
 
 def moving_to(table: Mapping[S, frozenset[S]], target: S, only_from: Iterable[S] | None = None) -> Document:
     """The part of a filter that guards a move to `target`: `{"status": {"$in": […]}}`.

@@ -41,16 +41,13 @@ def start(services: Services, batch_id: str, when: Literal["now", "next_wave"]) 
     """
     continuous = when == "now"
     instant = services.clock.now()
-    batch = _require(services, batch_id)
-    if batch.status is not BatchState.DRAFT:
-        raise MoveRefusedError(batch.status)
     changes = {
         "continuous": continuous,
         "active_since": instant,
         "started_at": instant,
         "start_wish": None,
     }
-    _move(services, batch_id, BatchState.RUNNING, changes)
+    _move(services, batch_id, BatchState.RUNNING, changes, only_from=BatchState.DRAFT)
     if continuous:
         open_day(services, _require(services, batch_id), instant)
     return view(services, batch_id)
@@ -64,13 +61,11 @@ def pause(services: Services, batch_id: str) -> Document:
 
 def resume(services: Services, batch_id: str) -> Document:
     """Go on with a paused batch. Waves that came and went in the pause are not made up for."""
-    batch = _require(services, batch_id)
-    if batch.status is not BatchState.PAUSED:
-        raise MoveRefusedError(batch.status)
     instant = services.clock.now()
-    _move(services, batch_id, BatchState.RUNNING, {"active_since": instant})
+    _move(services, batch_id, BatchState.RUNNING, {"active_since": instant}, only_from=BatchState.PAUSED)
+    batch = _require(services, batch_id)
     if batch.continuous:
-        open_day(services, _require(services, batch_id), instant)
+        open_day(services, batch, instant)
     services.nudges.dispatch()
     return view(services, batch_id)
 
@@ -143,6 +138,13 @@ def _require(services: Services, batch_id: str) -> Batch:
     return batch
 
 
-def _move(services: Services, batch_id: str, target: BatchState, changes: dict[str, Any]) -> None:
-    if not services.store.batches.move(batch_id, target, changes):
+def _move(
+    services: Services,
+    batch_id: str,
+    target: BatchState,
+    changes: dict[str, Any],
+    *,
+    only_from: BatchState | None = None,
+) -> None:
+    if not services.store.batches.move(batch_id, target, changes, only_from=only_from):
         raise MoveRefusedError(_require(services, batch_id).status)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import time
+from functools import partial
 from typing import Any
 
 import pytest
+from pymongo import MongoClient
 
 from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
@@ -16,6 +18,17 @@ from speechai.store.batches import batch_document
 from speechai.store.job_documents import job_document
 from tests.builders import a_debt
 from tests.fakes import FakeProvider, Worker, make_services
+from tests.moves import MovesWatch
+
+
+@pytest.fixture(autouse=True)
+def moves(monkeypatch: pytest.MonkeyPatch) -> Iterator[MovesWatch]:
+    """No test ends well in which a state was moved beside its table, whatever the test is about."""
+    watch = MovesWatch()
+    watched = partial(MongoClient, event_listeners=[watch])
+    monkeypatch.setattr("speechai.store.database.MongoClient", watched)
+    yield watch
+    assert not watch.faults, "\n".join(watch.faults)
 
 
 @pytest.fixture

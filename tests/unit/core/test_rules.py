@@ -167,3 +167,9 @@ def test_a_call_within_the_gap_is_on_a_date_that_is_looked_at(instant, gap, part
     before = instant - timedelta(minutes=gap) * part
     today, day = (moment.astimezone(ZoneInfo(zone)).date() for moment in (instant, before))
     assert (today - day).days < policy.looks_back_days
+
+
+def test_a_job_that_waits_for_review_is_not_callable_and_says_so():
+    job = a_job(waiting_for=WaitReason.REVIEW, next_attempt_at=None)
+    verdict = judge(job, a_rulebook(), some_facts(), MONDAY_NOON)
+    assert verdict.names == {"job_state"} and "a person must say" in verdict.decisive.detail

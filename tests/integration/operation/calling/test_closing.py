@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -55,6 +56,37 @@ def test_nobody_of_a_draft_is_called(services, worker, provider):
     add_batch(services, people=3, start=None)
     days(services, worker, 2)
     assert provider.rings == []
+
+
+@pytest.mark.parametrize(
+    ("order", "seen", "is_"),
+    [("start", "draft", "paused"), ("start", "draft", "completed"), ("resume", "paused", "completed")],
+)
+def test_an_order_that_comes_late_runs_no_batch_again(
+    services, worker, provider, monkeypatch, order, seen, is_
+):
+    """Whoever gave it saw a draft, or a pause; somebody else was quicker."""
+    provider.default = "promise"
+    add_batch(services, start=None)
+    before = replace(services.store.batches.get("batch-1"), status=BatchState(seen))
+    batches.start(services, "batch-1", "next_wave")
+    batches.pause(services, "batch-1")
+    if is_ == "completed":
+        batches.resume(services, "batch-1")
+        jobs.cancel(services, job_id())
+    now = batch_of(services)
+    assert now["status"] == is_
+    monkeypatch.setattr(services.store.batches, "get", lambda _: before)
+    with pytest.raises(batches.MoveRefusedError):
+        batches.start(services, "batch-1", "now") if order == "start" else batches.resume(services, "batch-1")
+    assert batch_of(services) == now
+
+
+def test_a_draft_is_not_started_by_resuming_it(services):
+    add_batch(services, start=None)
+    with pytest.raises(batches.MoveRefusedError):
+        batches.resume(services, "batch-1")
+    assert batch_of(services)["status"] == "draft"
 
 
 # -- cancel ------------------------------------------------------------------------------------------------
@@ -177,7 +209,7 @@ def test_nobody_reopens_a_job_of_a_cancelled_batch_nor_one_that_opted_out(servic
     with pytest.raises(JobRefusedError, match="opted out"):
         jobs.retry(services, job_id(number=2), "ana@ejemplo.cl")
     assert batch_of(services)["status"] == "completed"  # it ran again for nothing, and closed
-    services.store.batches.move("batch-2", BatchState.RUNNING, {})
+    closing.reopen(services, "batch-2", job_id("batch-2"), "ana@ejemplo.cl", "a second try")
     batches.cancel(services, "batch-2")
     with pytest.raises(JobRefusedError, match="cancelled"):
         jobs.retry(services, job_id("batch-2"), "ana@ejemplo.cl")

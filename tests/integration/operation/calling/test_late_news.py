@@ -200,6 +200,17 @@ def test_a_job_that_was_called_again_is_not_moved_by_an_older_call(services, wor
     assert job_of(services)["status"] == "in_progress"
 
 
+def test_what_a_later_call_came_to_is_not_overwritten_by_an_older_one(services, worker, provider, settled):
+    provider.script[phone(1)] = provider.script[phone(2)] = ["promise"]
+    jobs.retry(services, job_id(), "ana@ejemplo.cl")
+    services.clock.advance(timedelta(hours=1))
+    worker.run()
+    before = job_of(services)
+    assert before["call_result"]["success"] and before["promise"]["due"] == "2026-11-27"
+    late(services, settled, fecha_pago_cliente="2026-11-25", monto_pago_cliente="10")
+    assert job_of(services) == before
+
+
 @pytest.mark.parametrize("write", ["strike", "refine", "amend_result"])
 def test_a_crash_before_the_news_are_obeyed_is_made_good_by_the_sweep(services, settled, monkeypatch, write):
     class KilledError(BaseException):

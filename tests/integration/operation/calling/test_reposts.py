@@ -149,3 +149,37 @@ def test_no_table_lets_what_may_have_rung_be_given_back():
     givers = {state for state, targets in ATTEMPT_MOVES.items() if AttemptState.RELEASED in targets}
     assert givers == {AttemptState.RESERVED, AttemptState.DIALING}
     assert AttemptState.SETTLED not in ATTEMPT_MOVES[AttemptState.UNKNOWN]
+
+
+def test_one_look_is_not_enough_however_long_it_is_missing(services, worker, provider, lost):
+    """The provider's list lags: what it does not show now it may show next time."""
+    services.clock.advance(timedelta(minutes=5))
+    assert reconciling.reconcile(services, lost.id)
+    assert len(provider.requests) == 1
+    assert not reconciling.reconcile(services, lost.id)
+    assert len(provider.requests) == 2
+
+
+def test_many_looks_are_not_enough_within_half_a_lease(services, worker, provider, lost):
+    services.clock.advance(timedelta(seconds=55))
+    for _ in range(5):
+        assert reconciling.reconcile(services, lost.id)
+    assert len(provider.requests) == 1
+
+
+def test_within_the_lists_grace_nobody_looks(services, worker, provider, lost):
+    looked = []
+    provider.find_by_attempt = lambda attempt_id: looked.append(attempt_id) or []
+    services.clock.advance(timedelta(seconds=9))
+    assert reconciling.reconcile(services, lost.id) and looked == []
+    services.clock.advance(timedelta(seconds=2))
+    assert reconciling.reconcile(services, lost.id) and looked == [lost.id]
+
+
+def test_what_is_no_longer_its_jobs_attempt_is_not_posted_again(services, worker, provider, lost):
+    services.store.db["call_jobs"].update_one({}, {"$set": {"attempt_id": "att-other"}})
+    services.clock.advance(timedelta(minutes=5))
+    for _ in range(3):
+        reconciling.reconcile(services, lost.id)
+    assert len(provider.requests) == 1
+    assert services.store.attempts.get(lost.id).status is AttemptState.NEEDS_REVIEW

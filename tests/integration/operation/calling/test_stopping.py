@@ -13,7 +13,7 @@ from speechai.operation.calling.dialing import dial
 from speechai.operation.calling.dispatching import dispatch
 from speechai.operation.calling.placing import DialResult
 from speechai.operation.recovery import sweep
-from speechai.retell.errors import Retryable, UnknownResult
+from speechai.retell.errors import Refused, Retryable, UnknownResult
 from speechai.store import StoreError
 from tests.integration.operation.conftest import add_batch, job_id, job_of
 
@@ -133,3 +133,17 @@ def test_a_refusal_is_an_answer(services, worker, provider):
     add_batch(services, 1)
     worker.run()
     assert services.store.breakers.get("default").failures == 0
+
+
+@pytest.mark.parametrize("status", [401, 402, 403])
+def test_a_refused_account_is_tried_again_after_a_growing_wait_and_not_once_for_each_contact(
+    services, worker, provider, status
+):
+    provider.fail_creates.extend(Refused("the account is refused", status=status) for _ in range(30))
+    add_batch(services, people=4)
+    worker.run()
+    assert len(provider.requests) == 1
+    for seconds, requests in ((30, 1), (60, 2), (60, 2), (90, 3)):
+        services.clock.advance(timedelta(seconds=seconds))
+        worker.tick()
+        assert len(provider.requests) == requests

@@ -106,3 +106,13 @@ def test_an_edit_keeps_the_share_of_slots_that_came_meanwhile(two, monkeypatch):
         monkeypatch, ana.store.accounts._accounts, "find_one", lambda: pacing.set_share(ben, "acme", 3, "ben")
     )
     assert accounts.change(ana, "acme", {"agent_id": "agent_2"}, "ana", "en")["slots"] == 3
+
+
+def test_an_account_is_written_as_it_was_read(two):
+    """What was checked together is written together: an edit of what somebody edited since is made anew."""
+    ana, ben = (services.store.accounts for services in two)
+    before, edits = ana.versioned("acme")
+    assert ben.change(before, edits, replace(before, slots=3), MONDAY_NOON)
+    assert not ana.change(before, edits, replace(before, slots=5, agent_id="agent_2"), MONDAY_NOON)
+    assert (ana.get("acme").slots, ana.get("acme").agent_id) == (3, None)
+    assert ana.change(*ana.versioned("acme"), replace(before, slots=5), MONDAY_NOON)

@@ -253,3 +253,14 @@ def test_a_person_known_by_a_number_takes_the_wish_along_when_the_document_comes
     worker.run()
     assert len(provider.rings) == 1
     assert job_of(services, 1, "batch-2")["reason"] == "do_not_call"
+
+
+def test_one_listed_number_leaves_the_others(services, worker, provider):
+    provider.default = "promise"
+    add_batch(services, phones=[[phone(1), phone(2)]])
+    do_not_call.add(
+        services, [{"number": phone(1), "country": "CL"}], scope="everybody", reason="x", by="ana"
+    )
+    assert dial(services, job_id()).result is DialResult.PLACED
+    assert [call["to_number"] for call in provider.rings] == [phone(2)]
+    assert job_of(services)["status"] == "in_progress"
