@@ -11,7 +11,7 @@ import pytest
 from speechai.core.call import Call
 from speechai.core.outcomes import Outcome
 from speechai.core.states import AttemptState
-from speechai.store.attempt_documents import LookAgainError
+from speechai.store.attempt_documents import LookAgainError, Wanted
 from tests.builders import MONDAY_NOON
 from tests.integration.store.test_reservation import DAY, Line, a_reservation, reserve, settle, store
 
@@ -135,3 +135,11 @@ def test_what_is_found_is_no_longer_missing(store):
     store.attempts.searched("att-1", MONDAY_NOON, answered=True, lease_seconds=60)
     found = store.attempts.get("att-1")
     assert (found.last_posted_at, found.looks) == (MONDAY_NOON, 0)
+
+
+def test_a_number_is_struck_for_the_account_whose_call_found_it_out(store):
+    attempt = an_ongoing(store)
+    store.attempts.strike("att-1")
+    [around] = store.attempts.around([Wanted(attempt.person_id, DAY, {})])
+    assert around.struck("default") == {attempt.to_number}
+    assert around.struck("another") == frozenset()
