@@ -69,7 +69,10 @@ def charge(services: Services, attempt: Attempt) -> bool:
         cents=cents,
     )
     today = local_day(instant, ZoneInfo(account.tz_name))
-    before = services.store.funds.charge(account.id, attempt.id, price, entry, today)
+    funds = services.store.funds
+    before = funds.charge(account.id, attempt.id, entry, today)
+    if before is None:  # it was charged before: at what it cost by then
+        before = funds.charge_rest(account.id, entry, today)
     if before is None:
         return False
     if limit := crossed(account.alert_below, before.balance, before.balance + entry.amount):

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from speechai.catalog.accounts import Account, Plan
 from speechai.core.money import Price
 from speechai.operation import recovery
+from speechai.operation.calling import webhooks
 from speechai.operation.campaigns import accounts
 from speechai.operation.campaigns.accounts import AccountExistsError
 from speechai.operation.campaigns.configuring import RefusedOptionError
@@ -147,6 +148,22 @@ def test_the_cost_that_comes_late_is_charged_when_it_comes(services, worker, mon
     services.clock.advance(timedelta(minutes=1))
     recovery.sweep(services)
     assert (funds(services).balance, funds(services).held) == (500 - CALL, 0)
+
+
+def test_a_cost_that_grows_is_charged_once_more_and_once_only(services, worker, provider):
+    an_account(services, daily_budget_cents=400)
+    top_up(services, 500)
+    calls(services, 1)
+    worker.tick()
+    assert funds(services).balance == 500 - CALL
+    call = {**provider.rings[0], **ENDS["promise"]}
+    for cents, entry_count in ((20, 3), (20, 3), (12, 3), ("27.5", 4)):
+        told = {**call, "call_cost": {"combined_cost": cents}, "told": entry_count}
+        webhooks.receive(services, "call_analyzed", told)
+        found = funds(services)
+        assert len(entries(services)) == entry_count
+        assert found.balance == services.store.funds.ledger_sum("acme") == 500 - found.spent_cents
+    assert (found.spent_cents, found.held) == (Decimal("27.5"), 0)
 
 
 def test_a_cost_that_never_comes_is_reckoned(services, worker, monkeypatch):
