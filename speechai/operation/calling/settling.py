@@ -166,6 +166,7 @@ def settle(services: Services, attempt: Attempt) -> bool:
         )
     instant, cost, counts = services.clock.now(), cost_cents(attempt.call), attempt.call.rang
     due = _details_due(attempt.call, instant, instant)
+    _bind_first(services, replace(attempt, outcome=outcome))
     if not services.store.attempts.settle(
         attempt, outcome, rang=counts, cost_cents=cost, instant=instant, details_due=due
     ):
@@ -187,6 +188,17 @@ def settle(services: Services, attempt: Attempt) -> bool:
     charge(services, settled)
     conclude(services, settled)
     return True
+
+
+def _bind_first(services: Services, attempt: Attempt) -> None:
+    """What was said binds before the attempt is final, for then the person's line is free for the next call:
+    a crash between the two would let another batch ring somebody who asked not to be called."""
+    said = attempt.call.captured
+    if not (attempt.outcome is Outcome.OPTED_OUT or said.opted_out or said.wrong_person or said.third_party):
+        return
+    job, standing = services.store.jobs.get(attempt.job_id), services.store.standing.of(attempt.batch_id)
+    if job is not None and standing is not None:
+        bind(services, attempt, job, standing)
 
 
 def _outcome_of(attempt: Attempt) -> Outcome:
