@@ -121,6 +121,7 @@ class Exchange(FakeProvider):
         if ring := self._ring(call_id):
             ring.stage = max(ring.stage, 1)
 
+
 def refusals() -> dict[str, Callable[[], ProviderError]]:
     """What a create may be answered with instead of a call, by name."""
     return {

@@ -8,7 +8,6 @@ meanwhile is too late for a request that is on its way.
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,13 +18,12 @@ from typing import Any
 from bson.decimal128 import Decimal128
 
 from speechai.catalog.use_cases import Country
-from speechai.clock import Clock
 from speechai.core.states import ATTEMPT_MOVES, AttemptState, JobState
 from speechai.core.zones import ZONE_OF_COUNTRY
 from speechai.logs import JsonFormatter
 from speechai.retell.client import CallRequest
 from speechai.store import Store
-from tests.integration.operation.exchange import TRANSCRIPT, Ring
+from tests.integration.operation.exchange import Ring
 from tests.integration.store.summed import summed
 
 ZONE = ZONE_OF_COUNTRY[Country.CL]
@@ -68,11 +66,9 @@ class Judge:
     """Remembers what it saw, and says what is wrong."""
 
     store: Store
-    clock: Clock
+    numbers: Sequence[str]
     wrong: list[str] = field(default_factory=list)
-    ordered_off: set[str] = field(default_factory=set)  # batches and jobs that an operator cancelled
     undone: set[str] = field(default_factory=set)  # do-not-call entries, by key
-    is_calm: bool = False
 
     def __post_init__(self) -> None:
         self._views: list[View] = []
@@ -122,7 +118,7 @@ class Judge:
         if sum(one.attempt_id == ring.attempt_id for one in ledger) > 1:
             self._wrong("I1: an attempt rang twice", ring)
         for who, rings in (("person", of_person), ("number", of_number)):
-            if sum(_day(one) == _day(ring) and _really(one, ring) for one in rings) > MOST_A_DAY:
+            if sum(_day(one) == _day(ring) and _really(one) for one in rings) > MOST_A_DAY:
                 self._wrong(f"I2: a {who} was rung too often", ring)
             if sum(one.stage == 0 for one in rings) > 1:
                 self._wrong(f"two calls to one {who} at once", ring)
@@ -188,10 +184,8 @@ class Judge:
         self._attempts, self._jobs = attempts, jobs
 
     def _check_words(self) -> None:
-        from tests.integration.operation.world import NUMBERS
-
         for line in self.overheard.lines:
-            for secret in (*(number[3:] for number in NUMBERS), "Pago el viernes"):
+            for secret in (*(number[3:] for number in self.numbers), "Pago el viernes"):
                 assert secret not in line, f"I9: {line}"
         self.overheard.lines.clear()
 
@@ -233,22 +227,6 @@ class Judge:
             found.append("an open wave")
         return found
 
-    def check_rows(self) -> None:
-        """I8: every row of every batch is a job, part of one, or rejected."""
-        db = self.store.db
-        for batch in db["batches"].find():
-            jobs = db[self.store.jobs_name]
-            rows = [row for job in jobs.find({"batch_id": batch["_id"]}) for row in job["rows"]]
-            rows += [row["row"] for row in db["rejections"].find({"batch_id": batch["_id"]})]
-            assert len(set(rows)) == len(rows) == batch["rows"] - batch["replaced"]["people"] - _again(batch)
-
-    def check_costs(self, ledger: Sequence[Ring]) -> None:
-        """I6: whoever was rung was paid for once, at what it cost after all."""
-
-
-def _again(batch: dict[str, Any]) -> int:
-    return 0
-
 
 def _briefly(jobs: Sequence[dict[str, Any]]) -> list[str]:
     names = ("_id", "status", "reason", "waiting_for", "next_attempt_at", "attempt_id")
@@ -272,13 +250,10 @@ def _day(ring: Ring) -> Any:
     return ring.at.astimezone(ZONE).date()
 
 
-def _really(one: Ring, now: Ring) -> bool:
+def _really(one: Ring) -> bool:
     return one.call["scripted"] not in SILENT
 
 
 def _is_open(instant: Any) -> bool:
     local = instant.astimezone(ZONE)
     return local.weekday() in DAYS_AND_HOURS["days"] and local.hour in DAYS_AND_HOURS["hours"]
-
-
-__all__ = ["Counter", "Judge", "TRANSCRIPT"]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from datetime import timedelta
 
-import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from speechai.catalog.accounts import Plan
 from speechai.operation.recovery import PARTS
+from speechai.retell.errors import UnknownResult
 from tests.integration.operation.exchange import HISTORY_ENDS, refusals
 from tests.integration.operation.world import DEBT, World
 
-EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "25"))
-STEPS = int(os.environ.get("STATEFUL_STEPS", "40"))
+EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "15"))
+STEPS = int(os.environ.get("STATEFUL_STEPS", "30"))
 # Shrinking one history takes minutes: asked for by hand.
 PHASES = [Phase.generate, *([Phase.shrink] if "STATEFUL_SHRINK" in os.environ else [])]
 
@@ -44,8 +44,13 @@ class Histories(RuleBasedStateMachine):
 
     # -- operators ------------------------------------------------------------------------------
 
-    @rule(by=WORKER, who=st.integers(1, 7), start=STARTS, again=st.booleans(),
-          duplicates=st.sampled_from(["merge", "allow", "skip"]))
+    @rule(
+        by=WORKER,
+        who=st.integers(1, 7),
+        start=STARTS,
+        again=st.booleans(),
+        duplicates=st.sampled_from(["merge", "allow", "skip"]),
+    )
     def upload(self, by, who, **options):
         self.world.upload(by, who, **options)
 
@@ -87,10 +92,21 @@ class Histories(RuleBasedStateMachine):
     def deliver(self, by, which, twice):
         self.world.deliver(by, which, twice=twice)
 
-    @rule(by=WORKER, count=st.integers(2, 6))
-    def deliver_some(self, by, count):
-        for _ in range(count):
-            self.world.deliver(by, 0)
+    @rule(by=WORKER, most=st.integers(1, 6))
+    def work(self, by, most):
+        self.world.work(by, most)
+
+    @rule(by=WORKER, stage=st.integers(1, 4), is_told=st.booleans())
+    def hang_up(self, by, stage, is_told):
+        self.world.hang_up(by, stage, is_told=is_told)
+
+    @rule(by=WORKER, end=st.sampled_from(sorted(HISTORY_ENDS)), is_told=st.booleans())
+    def a_call(self, by, end, is_told):
+        """From the tick to the end of whatever rings, however it ends."""
+        self.world.provider.default = end
+        self.world.work(by, 4)
+        self.world.hang_up(by, 2, is_told=is_told)
+        self.world.work(by, 4)
 
     @rule(which=ANY)
     def lose(self, which):
@@ -114,8 +130,6 @@ class Histories(RuleBasedStateMachine):
 
     @rule()
     def lose_next_reply(self):
-        from speechai.retell.errors import UnknownResult
-
         self.world.provider.lose_replies.append(UnknownResult("read timed out"))
 
     @rule(looks=st.integers(1, 5))
@@ -126,8 +140,6 @@ class Histories(RuleBasedStateMachine):
 
     @rule(minutes=st.sampled_from([1, 5, 30, 61]))
     def later(self, minutes):
-        from datetime import timedelta
-
         self.world.clock.advance(timedelta(minutes=minutes))
 
     @rule(hour=st.sampled_from([9, 12, 15, 17, 23]))
@@ -154,8 +166,11 @@ class Histories(RuleBasedStateMachine):
     def die(self, after):
         self.world.points.kill(after)
 
-    @rule(after=st.integers(0, 24), which=ANY, what=st.sampled_from(
-        ["deliver", "sweep", "webhook", "pause", "cancel", "retry", "stop", "list"]))
+    @rule(
+        after=st.integers(0, 24),
+        which=ANY,
+        what=st.sampled_from(["deliver", "sweep", "webhook", "pause", "cancel", "retry", "stop", "list"]),
+    )
     def meet(self, after, which, what):
         world = self.world
         acts = {

@@ -20,13 +20,17 @@ from speechai.catalog.accounts import Account, Plan
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.clock import ManualClock
 from speechai.core.zones import ZONE_OF_COUNTRY
+from speechai.ingest import ParsedFile, worker
+from speechai.ingest.limits import Limits
+from speechai.ingest.packing import unpack
+from speechai.ingest.row_reader import Request
 from speechai.operation.calling import dispatching, pacing, stopping, waves, webhooks
-from speechai.operation.campaigns import accounts, batches, jobs, payments, writing
+from speechai.operation.campaigns import accounts, batches, jobs, payments, uploads, writing
 from speechai.operation.campaigns.batches import MoveRefusedError
 from speechai.operation.campaigns.jobs import JobRefusedError
 from speechai.operation.campaigns.uploads import SameFileError, UploadOptions, upload
-from speechai.operation.recovery import sweep, sweep_part
 from speechai.operation.records import do_not_call
+from speechai.operation.recovery import sweep, sweep_part
 from speechai.operation.services import Services
 from speechai.store import connect, open_store
 from tests.fakes import Worker, make_services
@@ -65,6 +69,19 @@ class _InOrder:
         return done
 
 
+def _read_here(path: Path, filename: str, **asked: Any) -> ParsedFile:
+    """What `read_contacts` says of a small, honest file, without a process for each."""
+    request = Request(
+        use_case=asked["use_case"],
+        country=asked["country"],
+        currency=None,
+        language=asked["language"],
+        today=asked["today"],
+        limits=Limits(),
+    )
+    return unpack(worker.parse(path, filename, asked["mapping"], request))
+
+
 class World:
     """Everything there is, and everything that may happen."""
 
@@ -84,8 +101,8 @@ class World:
                 first, provider=self.provider, store=second, nudges=self.workers[1], worker="second"
             ),
         ]
-        for worker, services in zip(self.workers, self.services, strict=True):
-            worker.services = services
+        for each, services in zip(self.workers, self.services, strict=True):
+            each.services = services
         self.store = open_store(connect(mongo_uri, database))  # the judge's own
         for name in self.store.db.list_collection_names():
             if not name.startswith("system"):
@@ -93,8 +110,7 @@ class World:
         self.store.pacing.ensure(first.settings.provider_key)
         account = Account("default", "Casa Ejemplo", plan, ZONE.key, None, ())
         self.store.accounts.insert(account, self.clock.now())
-        self.judge = Judge(self.store, self.clock)
-        self.files = 0
+        self.judge = Judge(self.store, NUMBERS)
         self.died = 0
 
     def close(self) -> None:
@@ -105,7 +121,11 @@ class World:
     @contextmanager
     def open(self) -> Iterator[None]:
         """While it is open, processes may die in it."""
-        with self.points.at_every_write(), mock.patch.object(writing, "ThreadPoolExecutor", _InOrder):
+        with (
+            self.points.at_every_write(),
+            mock.patch.object(writing, "ThreadPoolExecutor", _InOrder),
+            mock.patch.object(uploads, "read_contacts", _read_here),
+        ):
             yield
 
     def _rung(self, ring: Any, request: Any) -> None:
@@ -135,7 +155,9 @@ class World:
         given = {"policy": "house", "use_case": UseCaseId.DEBT_COLLECTION, "daily_contacts": 2, **options}
         with tempfile.TemporaryDirectory() as directory:
             path = Path(directory) / "lista.csv"
-            path.write_text("rut;nombre;telefono;telefono2;monto\n" + "\n".join(rows) + "\n", encoding="utf-8")
+            path.write_text(
+                "rut;nombre;telefono;telefono2;monto\n" + "\n".join(rows) + "\n", encoding="utf-8"
+            )
             self.step(lambda services: upload(services, path, path.name, UploadOptions(**given)), by)
 
     def order_batch(
@@ -144,8 +166,6 @@ class World:
         """What an operator does with a batch."""
         if (batch_id := self._one_of("batches", which, {"status": {"$ne": "uploading"}})) is None:
             return
-        if order == "cancel":
-            self.judge.ordered_off.add(batch_id)
         works: dict[str, Callable[[Services], object]] = {
             "now": lambda services: batches.start(services, batch_id, "now"),
             "next_wave": lambda services: batches.start(services, batch_id, "next_wave"),
@@ -161,8 +181,6 @@ class World:
             return
         if self.store.batches.document(job_id.replace("job-", "batch-", 1).rpartition("-")[0]) is None:
             return  # nobody sees a batch that is being read in
-        if order == "cancel":
-            self.judge.ordered_off.add(job_id)
         hour = self.clock.now() + timedelta(hours=20)
         works: dict[str, Callable[[Services], object]] = {
             "retry": lambda services: jobs.retry(services, job_id, "ana"),
@@ -238,6 +256,20 @@ class World:
         self.clock.advance(timedelta(seconds=delay))
         self.step(lambda _: getattr(self.workers[by], f"_{name}")(*args), by)
 
+    def work(self, by: int, most: int) -> None:
+        """A good while: Beat ticks, and what there is of messages arrives in order."""
+        self.tick(by)
+        for _ in range(most):
+            self.deliver(by, 0)
+
+    def hang_up(self, by: int, stage: int, *, is_told: bool) -> None:
+        """Every call that goes on ends, as far as `stage`; the provider tells of it, or waits to be asked."""
+        for which, ring in enumerate(reversed(self.provider.ledger)):
+            if ring.stage == 0:
+                ring.stage = stage
+                if is_told:
+                    self.webhook(by, which, stage)
+
     def lose(self, which: int) -> None:
         """A message is lost."""
         if self.broker:
@@ -297,7 +329,6 @@ class World:
         """Nothing more goes wrong: time passes, Beat sweeps, messages arrive, whoever is called answers."""
         self.points.disarm()
         self.provider.heal()
-        self.judge.is_calm = True
         self.switch(0, "go on")
         self.switch(0, "activate")
         self.limit(0, None)
