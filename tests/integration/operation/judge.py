@@ -172,7 +172,10 @@ class Judge:
         for job_id, before in self._jobs.items():
             if before["status"] not in FINAL:
                 continue
-            now = jobs[job_id]
+            now = jobs.get(job_id)
+            if now is None:  # of an upload that was cut off, and discarded with all that it had made
+                assert not self.store.db["batches"].find_one({"_id": before["batch_id"]})
+                continue
             if (now["status"], now["reason"]) != (before["status"], before["reason"]):
                 assert len(now.get("reopened", [])) > len(before.get("reopened", [])), "I7: a final job moved"
                 assert before["reason"] != "opted_out", "I7: reopened who opted out"
