@@ -6,7 +6,7 @@ new entry waits until it is copied into the ledger; after a crash in between, th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from pymongo import ASCENDING, DESCENDING, ReturnDocument, UpdateOne
 
 from speechai.catalog.accounts import Account, Plan
-from speechai.core.money import EntryKind, Funds, Price
+from speechai.core.money import NOTHING, EntryKind, Funds, Price
 from speechai.store.database import Db, Document, day_of, decimal_of, money, sealed_later
 
 
@@ -69,22 +69,48 @@ class FundsRepository:
         """Give back what is held for a call that never was."""
         return self._take_hold(account_id, attempt_id, None, None) is not None
 
-    def charge(
-        self, account_id: str, attempt_id: str, price: Price, entry: Entry, today: date
-    ) -> Funds | None:
-        """Take the price of a call that is over, and give back the rest of what was held.
+    def charge(self, account_id: str, attempt_id: str, entry: Entry, today: date) -> Funds | None:
+        """Take what a call that is over cost, and give back the rest of what was held.
 
         Returns the funds before it; None where nothing is held for the attempt: it was charged before.
         """
-        before = self._take_hold(account_id, attempt_id, (price, today), entry)
+        before = self._take_hold(account_id, attempt_id, entry, today)
         if before is not None:
             self.post_waiting(account_id)
         return before
 
-    def post(self, account_id: str, entry: Entry, spent: tuple[Decimal, date] | None = None) -> bool:
-        """Add an entry to the ledger, once. False where an entry of that id is there already.
+    def charge_rest(self, account_id: str, entry: Entry, today: date) -> Funds | None:
+        """Take what a call that was charged costs beyond that: its price has grown since.
 
-        `spent`: US cents that count in the account's budget of that date.
+        `entry` is the call's own; what is posted is the difference, under an id of its own. Returns the funds
+        before it; None where nothing is missing. Looks as `post` does, and for the same reason.
+        """
+        while True:
+            found = self._accounts.find_one({"_id": account_id}, {"funds": 1})
+            if found is None:
+                return None
+            funds = found.get("funds") or {}
+            rows = {row["_id"]: row for row in funds.get("waiting") or [] if row["_id"].startswith(entry.id)}
+            rows |= {row["_id"]: row for row in self._ledger.find(_entries_of(entry))}
+            rest = replace(
+                entry,
+                id=f"{entry.id}:{len(rows) + 1}",
+                amount=min(NOTHING, entry.amount - sum(decimal_of(row["amount"]) for row in rows.values())),
+                cents=max(NOTHING, entry.cents - sum(decimal_of(row["cents"]) for row in rows.values())),
+            )
+            if not rest.amount and not rest.cents:
+                return None
+            guard = {"_id": account_id, "funds.posts": funds.get("posts")}
+            fields = {
+                **_spent(account_id, rest, today),
+                "funds.posts": {"$add": [{"$ifNull": ["$funds.posts", 0]}, 1]},
+            }
+            if self._accounts.update_one(guard, [{"$set": fields}]).modified_count:
+                self.post_waiting(account_id)
+                return funds_from(funds)
+
+    def post(self, account_id: str, entry: Entry) -> bool:
+        """Add an entry that no call made. False where an entry of that id is there already.
 
         An entry is in the account's document or in the ledger, and goes from the one to the other; so it is
         missed by nobody who looks in this order and then writes only if no other was posted since.
@@ -99,28 +125,16 @@ class FundsRepository:
                 return False
             if self._ledger.find_one({"_id": entry.id}, {"_id": 1}):
                 return False
-            fields = {
-                **_entered(account_id, entry, spent),
-                "funds.posts": {"$add": [{"$ifNull": ["$funds.posts", 0]}, 1]},
-            }
-            guard = {"_id": account_id, "funds.posts": funds.get("posts")}
-            if self._accounts.update_one(guard, [{"$set": fields}]).modified_count == 1:
+            posted = self._accounts.update_one(
+                {"_id": account_id, "funds.posts": funds.get("posts")},
+                {
+                    "$inc": {"funds.balance": money(entry.amount), "funds.posts": 1},
+                    "$push": {"funds.waiting": _entry_document(account_id, entry)},
+                },
+            )
+            if posted.modified_count == 1:
                 self.post_waiting(account_id)
                 return True
-
-    def charged(self, account_id: str, attempt_id: str) -> Price | None:
-        """What the ledger charges for a call; None while its hold is not charged yet."""
-        self.post_waiting(account_id)
-        held = {"_id": account_id, f"funds.holds.{attempt_id}": {"$exists": True}}
-        if self._accounts.find_one(held, {"_id": 1}):
-            return None
-        entries = list(
-            self._ledger.find({"_id": {"$gte": f"call:{attempt_id}", "$lt": f"call:{attempt_id}~"}})
-        )
-        return Price(
-            cents=sum((decimal_of(row["cents"]) for row in entries), Decimal(0)),
-            units=-sum((decimal_of(row["amount"]) for row in entries), Decimal(0)),
-        )
 
     def post_waiting(self, account_id: str) -> int:
         """Copy the entries that wait into the ledger. Returns how many."""
@@ -165,17 +179,17 @@ class FundsRepository:
         return sum((decimal_of(row["amount"]) for row in rows), Decimal(0))
 
     def _take_hold(
-        self, account_id: str, attempt_id: str, spent: tuple[Price, date] | None, entry: Entry | None
+        self, account_id: str, attempt_id: str, entry: Entry | None, spent: date | None
     ) -> Funds | None:
-        """One write: the hold goes, and with `spent` the balance falls and the entry waits for the ledger."""
+        """One write: the hold goes, and an entry, of a call charged on the date `spent`, the balance
+        falls and the entry waits for the ledger."""
         mine = f"$funds.holds.{attempt_id}"
         fields: Document = {
             "funds.held": {"$subtract": [_field("held"), f"{mine}.units"]},
             "funds.held_cents": {"$subtract": [_field("held_cents"), f"{mine}.cents"]},
         }
-        if spent and entry:
-            price, today = spent
-            fields |= _entered(account_id, entry, (price.cents, today))
+        if entry and spent:
+            fields |= _spent(account_id, entry, spent)
         found = self._accounts.find_one_and_update(
             {"_id": account_id, f"funds.holds.{attempt_id}": {"$exists": True}},
             [{"$set": fields}, {"$unset": f"funds.holds.{attempt_id}"}],
@@ -205,18 +219,20 @@ def _spent_on(today: date) -> Document:
     return {"$cond": [{"$eq": ["$funds.day", today.isoformat()]}, _field("spent_cents"), money(Decimal(0))]}
 
 
-def _entered(account_id: str, entry: Entry, spent: tuple[Decimal, date] | None) -> Document:
-    """What an entry changes in the account's document, where it waits to be copied into the ledger."""
-    waiting = [{"$ifNull": ["$funds.waiting", []]}, [{"$literal": _entry_document(account_id, entry)}]]
-    fields: Document = {
+def _spent(account_id: str, entry: Entry, today: date) -> Document:
+    """The fields of an account after a call was charged on `today`."""
+    waits = [{"$literal": _entry_document(account_id, entry)}]
+    return {
         "funds.balance": {"$add": [_field("balance"), money(entry.amount)]},
-        "funds.waiting": {"$concatArrays": waiting},
+        "funds.spent_cents": {"$add": [_spent_on(today), money(entry.cents)]},
+        "funds.day": today.isoformat(),
+        "funds.waiting": {"$concatArrays": [{"$ifNull": ["$funds.waiting", []]}, waits]},
     }
-    if spent:
-        cents, today = spent
-        fields["funds.spent_cents"] = {"$add": [_spent_on(today), money(cents)]}
-        fields["funds.day"] = today.isoformat()
-    return fields
+
+
+def _entries_of(entry: Entry) -> Document:
+    """All that was posted for a call: its own entry, and those of what it cost beyond."""
+    return {"_id": {"$gte": entry.id, "$lt": f"{entry.id};"}}  # the character after the colon
 
 
 def _entry_document(account_id: str, entry: Entry) -> Document:

@@ -26,7 +26,7 @@ from speechai.operation.calling.closing import complete_if_over, end_instead
 from speechai.operation.calling.dispatching import dispatch
 from speechai.operation.calling.outages import hold_account
 from speechai.operation.calling.pacing import ask_for_limit
-from speechai.operation.records.charging import charge, charge_growth
+from speechai.operation.records.charging import charge
 from speechai.operation.records.do_not_call import opt_out
 from speechai.operation.records.promises import promise_fields, read_promise
 from speechai.operation.services import Services
@@ -165,6 +165,7 @@ def settle(services: Services, attempt: Attempt) -> bool:
         )
     instant, cost, counts = services.clock.now(), cost_cents(attempt.call), attempt.call.rang
     due = _details_due(attempt.call, instant, instant)
+    _bind_first(services, replace(attempt, outcome=outcome))
     if not services.store.attempts.settle(
         attempt, outcome, rang=counts, cost_cents=cost, instant=instant, details_due=due
     ):
@@ -186,6 +187,17 @@ def settle(services: Services, attempt: Attempt) -> bool:
     charge(services, settled)
     conclude(services, settled)
     return True
+
+
+def _bind_first(services: Services, attempt: Attempt) -> None:
+    """What was said binds before the attempt is final, for then the person's line is free for the next call:
+    a crash between the two would let another batch ring somebody who asked not to be called."""
+    said = attempt.call.captured
+    if not (attempt.outcome is Outcome.OPTED_OUT or said.opted_out or said.wrong_person or said.third_party):
+        return
+    job, standing = services.store.jobs.get(attempt.job_id), services.store.standing.of(attempt.batch_id)
+    if job is not None and standing is not None:
+        bind(services, attempt, job, standing)
 
 
 def _outcome_of(attempt: Attempt) -> Outcome:
@@ -265,8 +277,7 @@ def apply_news(services: Services, attempt: Attempt) -> int:
     """
     newest: Attempt | None = attempt
     while newest is not None:
-        if not charge(services, newest):
-            charge_growth(services, newest)
+        charge(services, newest)
         conclude(services, newest, late=True)
         if services.store.attempts.applied(newest.id, newest.revision):
             break

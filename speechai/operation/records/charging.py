@@ -69,45 +69,16 @@ def charge(services: Services, attempt: Attempt) -> bool:
         cents=cents,
     )
     today = local_day(instant, ZoneInfo(account.tz_name))
-    before = services.store.funds.charge(account.id, attempt.id, price, entry, today)
+    funds = services.store.funds
+    before = funds.charge(account.id, attempt.id, entry, today)
+    if before is None:  # it was charged before: at what it cost by then
+        before = funds.charge_rest(account.id, entry, today)
     if before is None:
         return False
     if limit := crossed(account.alert_below, before.balance, before.balance + entry.amount):
         log.warning("the balance fell below %s", limit, extra={"account_id": account.id})
     services.nudges.dispatch()  # what was held beyond the price is free for the next call
     return True
-
-
-def charge_growth(services: Services, attempt: Attempt) -> bool:
-    """Charge what a call cost beyond what was charged for it: the provider's figure grew after its first.
-
-    Never less: what was reckoned where the provider said nothing stays. Done again, it changes nothing more.
-    """
-    account = services.store.accounts.get(attempt.account_id)
-    if account is None or not attempt.is_metered or attempt.call.cost is None:
-        return False
-    charged = services.store.funds.charged(account.id, attempt.id)
-    if charged is None:
-        return False
-    price = price_of(account.plan, attempt.cost_cents, attempt.call.duration_ms)
-    cents, units = max(Decimal(0), price.cents - charged.cents), max(Decimal(0), price.units - charged.units)
-    if account.plan is Plan.UNLIMITED:
-        units = Decimal(0)
-    if not cents and not units:
-        return False
-    instant = services.clock.now()
-    entry = Entry(
-        id=f"call:{attempt.id}:{charged.cents}:{charged.units}",  # beyond the same sum it is charged once
-        kind=EntryKind.CALL,
-        amount=-units,
-        by="call",
-        at=instant,
-        attempt_id=attempt.id,
-        cents=cents,
-    )
-    return services.store.funds.post(
-        account.id, entry, (cents, local_day(instant, ZoneInfo(account.tz_name)))
-    )
 
 
 def resume(services: Services, account_id: str) -> int:

@@ -102,6 +102,7 @@ ARGUMENTS: dict[str, Any] = {
     "key": "a key",
     "keys": [phone(1), "CL:RUT:10000001"],
     "lease_seconds": 120.0,
+    "longest": timedelta(hours=1),
     "limit": 10,
     "merges": {job_id(): Merge("c", [2], "Ana", [phone(2)], None, None, None, a_debt(), {}, {}, False)},
     "most": 10,
@@ -184,6 +185,7 @@ OWN: dict[str, dict[str, Any]] = {
     "funds.charge": {
         "entry": Entry("call:att-1", EntryKind.CALL, Decimal(-1), "call", MONDAY_NOON, attempt_id="att-1")
     },
+    "funds.charge_rest": {"entry": Entry("call:att-1", EntryKind.CALL, Decimal(-2), "call", MONDAY_NOON)},
     "funds.ledger": {"before": f"{MONDAY_NOON.isoformat()}|entry-5"},
     "funds.post": {"entry": Entry("top-up:1", EntryKind.TOP_UP, Decimal(5), "test", MONDAY_NOON)},
     "jobs.apply": {"result": {}},

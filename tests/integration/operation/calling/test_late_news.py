@@ -53,6 +53,33 @@ def test_an_opt_out_binds_and_ends_the_job(services, worker, provider, settled):
     assert len(provider.rings) == 1
 
 
+def test_whoever_opted_out_is_rung_by_no_other_batch_though_the_settling_worker_dies(
+    services, worker, provider, monkeypatch
+):
+    """An opt-out is entered before the call stops holding the person's line: a crash leaves no gap."""
+
+    class DiedError(BaseException):
+        pass
+
+    def dies(*_, **__):
+        raise DiedError
+
+    provider.default = "opted_out"
+    add_batch(services)
+    worker.run(before="persist_result")
+    add_batch(services, batch_id="batch-2")
+    worker.run(before="persist_result")
+    with monkeypatch.context() as crash:
+        crash.setattr(settling, "conclude", dies)
+        with pytest.raises(DiedError):
+            worker.run()
+    worker.inbox.clear()
+    services.clock.advance(timedelta(minutes=2))
+    services.store.db["call_jobs"].update_many({}, {"$set": {"released_until": None}})
+    worker.tick()
+    assert len(provider.rings) == 1
+
+
 def test_an_opt_out_on_a_call_in_review_binds(services, worker, provider):
     provider.default = "never_ends"
     add_batch(services)

@@ -152,6 +152,22 @@ def test_the_cost_that_comes_late_is_charged_when_it_comes(services, worker, mon
     assert (funds(services).balance, funds(services).held) == (500 - CALL, 0)
 
 
+def test_a_cost_that_grows_is_charged_once_more_and_once_only(services, worker, provider):
+    an_account(services, daily_budget_cents=400)
+    top_up(services, 500)
+    calls(services, 1)
+    worker.tick()
+    assert funds(services).balance == 500 - CALL
+    call = {**provider.rings[0], **ENDS["promise"]}
+    for cents, entry_count in ((20, 3), (20, 3), (12, 3), ("27.5", 4)):
+        told = {**call, "call_cost": {"combined_cost": cents}, "told": entry_count}
+        webhooks.receive(services, "call_analyzed", told)
+        found = funds(services)
+        assert len(entries(services)) == entry_count
+        assert found.balance == services.store.funds.ledger_sum("acme") == 500 - found.spent_cents
+    assert (found.spent_cents, found.held) == (Decimal("27.5"), 0)
+
+
 def test_a_cost_that_never_comes_is_reckoned(services, worker, monkeypatch):
     an_account(services)
     top_up(services, 500)
@@ -283,9 +299,9 @@ def test_whatever_happens_the_books_balance(mongo_uri, database, data):
             case "r":
                 store.release("acme", attempt_id)
             case "c":
-                cost = Price(Decimal(cents), Decimal(cents))
-                entry = replace(_entry(services, f"call:{attempt_id}:{len(steps)}", -cost.units))
-                spent += cost.cents if store.charge("acme", attempt_id, cost, entry, today) else 0
+                cost = Decimal(cents)
+                entry = replace(_entry(services, f"call:{attempt_id}:{len(steps)}", -cost), cents=cost)
+                spent += cost if store.charge("acme", attempt_id, entry, today) else 0
         now = store.of("acme")
         assert now.held >= 0
         assert now.balance - now.held >= 0
@@ -356,7 +372,7 @@ def test_a_cost_that_grew_before_a_crash_is_charged_by_the_sweep(services, worke
     [attempt] = services.store.attempts.of_job(job_id())
     call = {**services.store.attempts.get(attempt.id).call.raw, "call_cost": {"combined_cost": 40}}
     with monkeypatch.context() as crash, pytest.raises(KilledError):
-        crash.setattr(services.store.funds, "post", dies)
+        crash.setattr(services.store.funds, "charge_rest", dies)
         webhooks.receive(services, "call_analyzed", call)
     assert funds(services).balance == 500 - CALL
     recovery.sweep(services)
