@@ -73,8 +73,9 @@ def test_a_job_is_begun_as_it_was_judged(store, other):
 
 
 def test_an_older_attempt_gives_the_job_back_to_nobody(called):
-    assert not called.jobs.back_to_pending("job-1", "att-1", LATER)
-    assert called.jobs.back_to_pending("job-1", "att-2", LATER)
+    step = Step(JobState.PENDING, next_attempt_at=LATER)
+    assert not called.jobs.give_back("job-1", "att-1", step, MONDAY_NOON)
+    assert called.jobs.give_back("job-1", "att-2", step, MONDAY_NOON)
 
 
 def test_an_older_attempt_does_not_move_the_job(called):
@@ -87,13 +88,13 @@ def test_an_older_attempt_does_not_move_the_job(called):
 WRITES = {
     "finish": lambda jobs: jobs.finish("job-1", JobState.FAILED, JobReason.CANCELLED, LATER),
     "finish_some": lambda jobs: jobs.finish_some("batch-1", JobReason.CANCELLED, LATER, 10),
-    "postpone": lambda jobs: jobs.postpone("job-1", LATER, ["window"], wave=True),
+    "postpone": lambda jobs: jobs.postpone(jobs.get("job-1"), LATER, ["window"], wave=True),
     "bring_forward": lambda jobs: jobs.bring_forward("job-1", LATER),
     "call_back": lambda jobs: jobs.call_back("job-1", LATER, "ana@ejemplo.cl", LATER),
     "suspend": lambda jobs: jobs.suspend("job-1", JobReason.NO_CREDIT),
     "suspend_due": lambda jobs: jobs.suspend_due("batch-1", JobReason.NO_CREDIT, LATER),
-    "hold": lambda jobs: jobs.hold("job-1", Step(JobState.FAILED, JobReason.NO_PHONES), LATER),
-    "hold again": lambda jobs: jobs.hold("job-1", Step(JobState.SUSPENDED), LATER),
+    "hold": lambda jobs: jobs.hold(jobs.get("job-1"), Step(JobState.FAILED, JobReason.NO_PHONES), LATER),
+    "hold again": lambda jobs: jobs.hold(jobs.get("job-1"), Step(JobState.SUSPENDED), LATER),
     "hand_out": lambda jobs: jobs.hand_out("batch-1", LATER, 60),
     "resume_account": lambda jobs: jobs.resume_account("default"),
     "resume_suspended": lambda jobs: jobs.resume_suspended(LATER),
@@ -158,7 +159,8 @@ def test_time_does_not_resume_what_money_holds_nor_money_what_time_does(store):
     store.jobs.suspend("job-1", JobReason.NO_CREDIT)
     assert not store.jobs.resume_suspended(LATER)
     assert store.jobs.resume_account("default")
-    store.jobs.hold("job-1", Step(JobState.SUSPENDED, JobReason.NO_HOURS, next_attempt_at=LATER), MONDAY_NOON)
+    step = Step(JobState.SUSPENDED, JobReason.NO_HOURS, next_attempt_at=LATER)
+    assert store.jobs.hold(store.jobs.get("job-1"), step, MONDAY_NOON)
     assert not store.jobs.resume_account("default")
     assert not store.jobs.resume_suspended(MONDAY_NOON)
     assert store.jobs.resume_suspended(LATER)

@@ -78,7 +78,7 @@ def suspended(services) -> None:
 
 def suspended_for_a_time(services) -> None:
     step = Step(JobState.SUSPENDED, JobReason.PROVIDER_REFUSED, next_attempt_at=MONDAY_NOON)
-    assert services.store.jobs.hold(job_id(number=14), step, MONDAY_NOON)
+    assert services.store.jobs.hold(services.store.jobs.get(job_id(number=14)), step, MONDAY_NOON)
 
 
 def settled(services) -> None:
@@ -106,7 +106,7 @@ def amended(services) -> None:
 
 
 def told_later(services) -> None:
-    promise = {"status": "promised", "currency": "ARS", "amount_minor": 5, "due": None, "at": LATER}
+    promise = {"status": "promised", "currency": "ARS", "amount_minor": 5, "due": None, "attempt_id": "att-9"}
     services.store.jobs.amend_result(job_id(number=14), {"promise": promise})
 
 
