@@ -49,7 +49,9 @@ def test_a_move_that_no_table_has_is_refused_before_it_is_written(services):
         lambda: services.store.batches.move("batch-1", BatchState.UPLOADING, {}),
         lambda: services.store.batches.move("batch-1", BatchState.COMPLETED, {}, only_from=BatchState.PAUSED),
         lambda: services.store.waves.move("batch-1", day, "09:00", WaveState.SKIPPED, {}),
-        lambda: services.store.attempts.release("any", "a test", instant, before=AttemptState.UNKNOWN),
+        lambda: services.store.attempts.release(
+            "any", "a test", instant, instant, before=AttemptState.UNKNOWN
+        ),
         lambda: services.store.jobs._move("any", JobState.SUSPENDED, {}, only_from=[JobState.DONE]),
     ):
         with pytest.raises(ValueError, match="no move to"):

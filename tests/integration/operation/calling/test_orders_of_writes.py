@@ -117,7 +117,7 @@ def test_a_job_whose_dial_was_given_back_in_a_cancelled_batch_ends(services, wor
     batches.cancel(services, "batch-1")
     [attempt] = services.store.attempts.of_job(job_id())
     now = services.clock.now()
-    assert services.store.attempts.release(attempt.id, "a test", now, before=AttemptState.RESERVED)
+    assert services.store.attempts.release(attempt.id, "a test", now, now, before=AttemptState.RESERVED)
     sweep_part(services, "jobs")
     assert (job_of(services)["status"], job_of(services)["reason"]) == ("failed", "cancelled")
 
