@@ -28,10 +28,6 @@ PLACES = (
     "news_kept",
     "person_bound",
     "job_moved",
-    "batch_cancelled",
-    "piece_ended",
-    "reopening_noted",
-    "job_reopened",
     "wave_begun",
     "unknown_found",
 )

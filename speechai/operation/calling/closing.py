@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from speechai.core.model import Batch, Job
 from speechai.core.next_step import Step
 from speechai.core.states import BatchState, JobReason, JobState
-from speechai.failpoints import reached
 from speechai.operation.records.payments import has_paid_all
 from speechai.operation.services import Services
 
@@ -38,7 +37,6 @@ def end_jobs(services: Services, batch_id: str, *, pieces: int) -> bool:
         if ended < PIECE:
             # Who is being called ends with the call; the sweep looks again until then.
             return batch is not None and not store.jobs.has_active(batch_id) and store.batches.ended(batch)
-        reached("piece_ended")
     return False
 
 
@@ -73,9 +71,7 @@ def reopen(
     store, instant = services.store, services.clock.now()
     if not store.batches.begin_reopening(batch_id, job_id, instant):
         return False
-    reached("reopening_noted")
     reopened = store.jobs.reopen(job_id, by, why, instant, callback=callback)
-    reached("job_reopened")
     _end_reopening(services, batch_id, job_id)
     if reopened:
         services.nudges.dispatch()

@@ -12,7 +12,6 @@ from speechai.core.states import BatchState
 from speechai.core.tallies import Sums
 from speechai.core.variables import plain_amount
 from speechai.core.zones import local_day
-from speechai.failpoints import reached
 from speechai.operation.calling.closing import end_jobs
 from speechai.operation.calling.waves import open_day
 from speechai.operation.services import Services
@@ -77,7 +76,6 @@ def cancel(services: Services, batch_id: str) -> Document:
     the call.
     """
     _move(services, batch_id, BatchState.CANCELLED, {"cancelled_at": services.clock.now(), "ending": True})
-    reached("batch_cancelled")
     end_jobs(services, batch_id, pieces=1)
     return view(services, batch_id)
 
