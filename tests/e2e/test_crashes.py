@@ -19,8 +19,8 @@ from speechai.stack import keeper, wait
 from speechai.stack.stack import Stack
 from tests.e2e.site import FAST, SIMULATOR, Site, invariants_hold, write_people
 
-# Seconds for a batch in which every step was once the last of a process: a part of the sweep that died with it is
-# done by nobody for up to 45 s, each time.
+# Seconds for a batch in which every step was once the last of a process: a part of the sweep that died with
+# it is done by nobody for up to 45 s, each time.
 HEALED = 400
 RECOVERY = int(FAST["LEASE_SECONDS"]) + 60  # seconds from a death to the end of what it left behind
 
