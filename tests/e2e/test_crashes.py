@@ -56,9 +56,8 @@ def test_a_crash_at_every_step_of_a_wave_and_its_calls(rough: Site, failpoints: 
     rough.celery("call", "tasks.waves.run_wave", "--args", arguments)
     rough.completed(batch_id, HEALED)
     missed = {place.name for place in failpoints.iterdir()}
-    assert missed <= {"news_kept"}, (
-        "steps that nobody came by"
-    )  # whether news come late is the provider's luck
+    # Whether news come late is the provider's luck; `test_late_news` dies there for certain.
+    assert missed <= {"news_kept"}, "steps that nobody came by"
     for place in failpoints.iterdir():
         place.unlink()
     invariants_hold(rough, batch_id)
