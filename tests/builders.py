@@ -13,6 +13,7 @@ from speechai.core.model import Attempt, Batch, Job, Limits, Rulebook, Taken
 from speechai.core.outcomes import Outcome
 from speechai.core.rules import Facts
 from speechai.core.states import AttemptState, BatchState, JobState
+from speechai.core.waiting import Waiting, WaitingFor
 from speechai.core.zones import ZONE_OF_COUNTRY
 
 SANTIAGO = ZONE_OF_COUNTRY[Country.CL]
@@ -75,9 +76,7 @@ def a_job(**changes: Any) -> Job:
         "country": Country.CL,
         "status": JobState.PENDING,
         "reason": None,
-        "waiting_for": None,
-        "next_attempt_at": MONDAY_NOON,
-        "exact": False,
+        "waiting": Waiting(WaitingFor.TURN, MONDAY_NOON),
         "phones": ("+56911111111", "+56922222222"),
         "struck_phones": frozenset(),
         "attempts": 0,

@@ -16,7 +16,8 @@ from speechai.core.caps import PastCall
 from speechai.core.debt import Debt
 from speechai.core.outcomes import CONVERSATIONS, Outcome
 from speechai.core.retry_table import RETRIES, RetryTable
-from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason
+from speechai.core.states import AttemptState, BatchState, JobReason, JobState
+from speechai.core.waiting import Waiting, WaitingFor
 from speechai.core.zones import ZONE_OF_COUNTRY, ZONES_OF_COUNTRY, zone_of_place, zones_of_number
 
 
@@ -71,9 +72,7 @@ class Job:
     country: Country
     status: JobState
     reason: JobReason | None
-    waiting_for: WaitReason | None
-    next_attempt_at: datetime | None  # UTC; earliest instant of the next call
-    exact: bool  # a callback or the next number after an invalid one: does not wait for a wave
+    waiting: Waiting | None  # None: final. While it is called: what it waited for
     phones: tuple[str, ...]  # in order of dialing
     struck_phones: frozenset[str]  # struck by this job's own calls: not this person's, or no number at all
     attempts: int  # dials that used a place in the day
@@ -91,6 +90,20 @@ class Job:
     last_attempt_id: str | None = None  # since which attempt it waits, unless an operator ordered otherwise
     reopened_at: datetime | None = None  # when an operator, or a broken promise, last began it anew
     attempts_before: int = 0  # of `attempts`, those before that
+
+    @property
+    def due(self) -> datetime | None:
+        """The earliest instant of the next call (UTC); None where no time alone brings it."""
+        return self.waiting.due if self.waiting else None
+
+    @property
+    def is_in_review(self) -> bool:
+        """Whether a person must say first what became of its last attempt."""
+        return self.waiting is not None and self.waiting.kind is WaitingFor.REVIEW
+
+    def waiting_again(self, due: datetime) -> Waiting:
+        """For a line once more, as it was to be called, at another instant."""
+        return (self.waiting or Waiting(WaitingFor.TURN)).again(due)
 
     @property
     def attempts_left(self) -> int:

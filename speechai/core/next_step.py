@@ -11,7 +11,8 @@ from speechai.core.model import Attempt, Job, Rulebook, days_without_answer
 from speechai.core.numbers import next_number
 from speechai.core.outcomes import Outcome
 from speechai.core.retry_table import Number, Retry, Wait
-from speechai.core.states import JobReason, JobState, WaitReason
+from speechai.core.states import JobReason, JobState
+from speechai.core.waiting import Waiting, WaitingFor
 from speechai.core.zones import local_day
 
 SUSPENSION = timedelta(minutes=5)  # how long before an account the provider refused is tried again
@@ -35,9 +36,7 @@ class Step:
 
     state: JobState
     reason: JobReason | None = None
-    waiting_for: WaitReason | None = None
-    next_attempt_at: datetime | None = None
-    exact: bool = False
+    waiting: Waiting | None = None  # None: it is over
 
 
 def next_step(
@@ -58,12 +57,11 @@ def next_step(
         state, reason = ENDS[outcome]
         return Step(state, reason)
     if outcome is Outcome.NEEDS_REVIEW:
-        return Step(JobState.PENDING, JobReason.NEEDS_REVIEW, WaitReason.REVIEW)
+        return Step(JobState.PENDING, JobReason.NEEDS_REVIEW, Waiting(WaitingFor.REVIEW))
     if outcome in SUSPENDS:
-        until = instant + SUSPENSION
-        return Step(JobState.SUSPENDED, SUSPENDS[outcome], next_attempt_at=until, exact=job.exact)
+        return Step(JobState.SUSPENDED, SUSPENDS[outcome], job.waiting_again(instant + SUSPENSION))
     if outcome is Outcome.CAPACITY_REFUSED:
-        return Step(JobState.PENDING, next_attempt_at=instant + CAPACITY_DELAY, exact=job.exact)
+        return Step(JobState.PENDING, waiting=job.waiting_again(instant + CAPACITY_DELAY))
     return _retry(job, book, book.retries[outcome], history, instant, asked_for)
 
 
@@ -82,19 +80,14 @@ def _retry(
         return end
 
     earliest = _earliest(book, retry, instant, asked_for)
-    exact = retry.wait in (Wait.NONE, Wait.ASKED) and retry.minutes is None
-    due, when, waits = _when(job, book, history, number, earliest, instant, exact)
+    has_hour = retry.wait in (Wait.NONE, Wait.ASKED) and retry.minutes is None
+    waiting, when = _waiting(job, book, history, number, earliest, instant, has_hour)
     unanswered = days_without_answer(one for one in history if not job.is_before_reopening(one))
     today = local_day(instant, job.zone)
     if len(unanswered) >= book.limits.days_without_answer and local_day(when, job.zone) > today:
         # The last of the days is over for this person: nothing more will ring on it.
         return Step(JobState.FAILED, JobReason.NO_ANSWER)
-    return Step(
-        JobState.PENDING,
-        waiting_for=WaitReason.WAVE if waits else None,
-        next_attempt_at=due,
-        exact=exact,
-    )
+    return Step(JobState.PENDING, waiting=waiting)
 
 
 def _earliest(book: Rulebook, retry: Retry, instant: datetime, asked_for: datetime | None) -> datetime:
@@ -115,17 +108,16 @@ def _earliest(book: Rulebook, retry: Retry, instant: datetime, asked_for: dateti
             return max(asked_for, instant) if asked_for else instant + CALLBACK_DEFAULT
 
 
-def _when(
+def _waiting(
     job: Job,
     book: Rulebook,
     history: list[Attempt],
     number: str,
     earliest: datetime,
     instant: datetime,
-    exact: bool,
-) -> tuple[datetime, datetime, bool]:
-    """From when it is due, when the call can come at the soonest, and whether it waits for a wave (or for
-    its turn in a later day's group)."""
+    has_hour: bool,
+) -> tuple[Waiting, datetime]:
+    """What it waits for, and when the call can come at the soonest."""
     today = local_day(instant, job.zone)
     used_today = sum(attempt.uses_place and attempt.person_day == today for attempt in history)
     if used_today >= book.limits.calls_per_day:
@@ -140,11 +132,12 @@ def _when(
         or earliest
     )
     batch = book.batch
-    if exact:
-        return opening, opening, False
+    if has_hour:
+        return Waiting(WaitingFor.HOUR, opening), opening
     if batch.continuous:
-        return opening, opening, local_day(opening, batch.zone) > local_day(instant, batch.zone)
-    return earliest, next_slot(earliest, batch.wave_times, batch.zone).opens_at, True
+        is_later_day = local_day(opening, batch.zone) > local_day(instant, batch.zone)
+        return Waiting(WaitingFor.WAVE if is_later_day else WaitingFor.TURN, opening), opening
+    return Waiting(WaitingFor.WAVE, earliest), next_slot(earliest, batch.wave_times, batch.zone).opens_at
 
 
 def _calls(history: list[Attempt]) -> list[PastCall]:

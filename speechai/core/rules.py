@@ -19,7 +19,7 @@ from speechai.core.breaker import Breaker
 from speechai.core.calendar import at, closed_anywhere, day_bounds, next_opening_everywhere
 from speechai.core.caps import counted_days, opens_on
 from speechai.core.model import Job, Rulebook, Taken
-from speechai.core.states import BatchState, JobReason, JobState, WaitReason
+from speechai.core.states import BatchState, JobReason, JobState
 from speechai.core.zones import local_day, zone_of_number
 
 _MEANS = {  # what the account lacks → the rule that says so, and its sentence
@@ -189,10 +189,10 @@ def _outage(asked: _Question) -> RuleResult:
 def _job_state(asked: _Question) -> RuleResult:
     job = asked.job
     detail = f"{job.status} ({job.reason})" if job.reason else f"{job.status}"
-    if job.waiting_for is WaitReason.REVIEW:
+    if job.is_in_review:
         detail = "a person must say first what became of its last call"
-    waits = job.status is JobState.PENDING and job.waiting_for is not WaitReason.REVIEW
-    return RuleResult("job_state", waits, detail, "design", then=Then.LEAVE)
+    allowed = job.status is JobState.PENDING and not job.is_in_review
+    return RuleResult("job_state", allowed, detail, "design", then=Then.LEAVE)
 
 
 def _batch_state(asked: _Question) -> RuleResult:
@@ -273,7 +273,7 @@ def _days(asked: _Question) -> RuleResult:
 
 
 def _not_before(asked: _Question) -> RuleResult:
-    due = asked.job.next_attempt_at
+    due = asked.job.due
     if due is None or due <= asked.instant:
         return RuleResult("not_before", True, "due", "retry table")
     return RuleResult("not_before", False, "not due yet", "retry table", due, Then.LEAVE)

@@ -9,11 +9,11 @@ class JobState(StrEnum):
     """Where a contact of a batch stands."""
 
     PENDING = "pending"
-    """To be called: at `next_attempt_at`, or once what it waits for (`waiting_for`) happens."""
+    """To be called, once what it waits for (`core/waiting.py`) has come."""
     IN_PROGRESS = "in_progress"
     """An attempt is open for it."""
     SUSPENDED = "suspended"
-    """Held by money or by the provider's refusal of the account; returns to pending by itself."""
+    """Held by what its account lacks, or by a refusal until an instant; returns to pending by itself."""
     DONE = "done"
     """Final: a person was reached and the batch's purpose is served, or served as far as it goes."""
     FAILED = "failed"
@@ -41,16 +41,6 @@ JOB_REOPENINGS: dict[JobState, frozenset[JobState]] = {
 opt-out."""
 
 JOB_BEGINNINGS = frozenset({JobState.PENDING})
-
-
-class WaitReason(StrEnum):
-    """What a pending job without a time of its own waits for (a draft or paused batch is its batch's
-    state)."""
-
-    WAVE = "wave"
-    """The next wave of its batch, or its turn in a later day's group."""
-    REVIEW = "review"
-    """A person must say what became of its last attempt."""
 
 
 class JobReason(StrEnum):

@@ -8,7 +8,8 @@ from datetime import date, datetime
 from pymongo import ASCENDING
 from pymongo.errors import DuplicateKeyError
 
-from speechai.core.states import JobState, WaitReason
+from speechai.core.states import JobState
+from speechai.core.waiting import WaitingFor
 from speechai.store.database import LONG_AGO, Db, Document, Session, in_transaction
 
 AT_ONCE = 1000  # people picked in one transaction
@@ -69,10 +70,9 @@ class GroupRepository:
     # -- people ---------------------------------------------------------------------------------
 
     def recruit_callbacks(self, batch_id: str, day: date, limit: int, until: datetime) -> int:
-        """Give who asked to be called before `until` the places left of `limit`. Returns how many."""
+        """Give who has an hour of their own before `until` the places left of `limit`. Returns how many."""
         asked = {
-            "waiting_for": None,
-            "exact": True,
+            "waiting_for": WaitingFor.HOUR.value,
             "group_date": {"$ne": day.isoformat()},
             "next_attempt_at": {"$lt": until},
         }
@@ -81,7 +81,7 @@ class GroupRepository:
     def recruit_called_before(self, batch_id: str, day: date, limit: int, until: datetime) -> int:
         """The same for people of an earlier day who are due by `until`."""
         called = {
-            "waiting_for": WaitReason.WAVE.value,
+            "waiting_for": WaitingFor.WAVE.value,
             "group_date": {"$nin": [day.isoformat(), None]},
             # The lower bound names the index's own condition: without it the plan sorts all of them.
             "next_attempt_at": {"$gt": LONG_AGO, "$lte": until},
@@ -90,8 +90,8 @@ class GroupRepository:
 
     def recruit_new(self, batch_id: str, day: date, limit: int, instant: datetime) -> int:
         """The same for the file's next people whom nobody has called, who are due from `instant` on."""
-        new = {"waiting_for": WaitReason.WAVE.value, "group_date": None}
-        due = {"waiting_for": None, "next_attempt_at": instant}
+        new = {"waiting_for": WaitingFor.WAVE.value, "group_date": None}
+        due = {"waiting_for": WaitingFor.TURN.value, "next_attempt_at": instant}
         return self._recruit(batch_id, day, limit, new, [("seq", ASCENDING)], due)
 
     def _recruit(
@@ -138,10 +138,10 @@ class GroupRepository:
                 "batch_id": batch_id,
                 "group_date": day.isoformat(),
                 "status": JobState.PENDING.value,
-                "waiting_for": WaitReason.WAVE.value,
+                "waiting_for": WaitingFor.WAVE.value,
                 "$or": [{"next_attempt_at": None}, {"next_attempt_at": {"$lte": instant}}],
             },
-            {"$set": {"waiting_for": None, "next_attempt_at": instant}},
+            {"$set": {"waiting_for": WaitingFor.TURN.value, "next_attempt_at": instant}},
         ).modified_count
 
     def release_at_own_time(self, batch_id: str, day: date, instant: datetime) -> int:
@@ -151,9 +151,16 @@ class GroupRepository:
                 "batch_id": batch_id,
                 "group_date": day.isoformat(),
                 "status": JobState.PENDING.value,
-                "waiting_for": WaitReason.WAVE.value,
+                "waiting_for": WaitingFor.WAVE.value,
             },
-            [{"$set": {"waiting_for": None, "next_attempt_at": {"$ifNull": ["$next_attempt_at", instant]}}}],
+            [
+                {
+                    "$set": {
+                        "waiting_for": WaitingFor.TURN.value,
+                        "next_attempt_at": {"$ifNull": ["$next_attempt_at", instant]},
+                    }
+                }
+            ],
         ).modified_count
 
 

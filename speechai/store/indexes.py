@@ -5,7 +5,8 @@ from __future__ import annotations
 from pymongo import ASCENDING, DESCENDING, IndexModel
 
 from speechai.core.promises import OPEN_PROMISES, PromiseState
-from speechai.core.states import OPEN_ATTEMPTS, BatchState, JobState, WaitReason, WaveState
+from speechai.core.states import OPEN_ATTEMPTS, BatchState, JobState, WaveState
+from speechai.core.waiting import AFTER_ACCOUNT, FOR_A_LINE, WaitingFor
 from speechai.store.database import LONG_AGO, Db
 from speechai.store.tallies import UNCOUNTED
 
@@ -15,6 +16,8 @@ _MARKED = IndexModel(
     partialFilterExpression={UNCOUNTED: True},
 )
 _OPEN = [state.value for state in OPEN_ATTEMPTS]
+_FOR_A_LINE = [kind.value for kind in FOR_A_LINE]
+_FOR_THE_ACCOUNT = [kind.value for kind in AFTER_ACCOUNT]
 _CLAIMING = [state.value for state in BatchState if state is not BatchState.CANCELLED]
 
 
@@ -25,20 +28,22 @@ def job_indexes() -> list[IndexModel]:
         IndexModel([("batch_id", ASCENDING), ("status", ASCENDING), ("_id", ASCENDING)], name="pages"),
         # … and of all batches together
         IndexModel([("status", ASCENDING), ("_id", ASCENDING)], name="pages_of_all"),
-        # dispatch: the next due job of a batch, among those that wait for nothing but their time
+        # dispatch: the next due job of a batch, among those that wait for a line
         IndexModel(
             [("batch_id", ASCENDING), ("next_attempt_at", ASCENDING), ("seq", ASCENDING)],
             name="due",
-            partialFilterExpression={"status": JobState.PENDING.value, "waiting_for": None},
+            partialFilterExpression={
+                "status": JobState.PENDING.value,
+                "waiting_for": {"$in": _FOR_A_LINE},
+            },
         ),
-        # … and of those, who asked to be called at an hour
+        # … and of those, who has an hour
         IndexModel(
             [("batch_id", ASCENDING), ("next_attempt_at", ASCENDING), ("seq", ASCENDING)],
             name="callbacks",
             partialFilterExpression={
                 "status": JobState.PENDING.value,
-                "waiting_for": None,
-                "exact": True,
+                "waiting_for": WaitingFor.HOUR.value,
             },
         ),
         # a wave's pick, among those who wait for one: carry-over first, then new people in the file's order
@@ -47,7 +52,7 @@ def job_indexes() -> list[IndexModel]:
             name="group",
             partialFilterExpression={
                 "status": JobState.PENDING.value,
-                "waiting_for": WaitReason.WAVE.value,
+                "waiting_for": WaitingFor.WAVE.value,
             },
         ),
         # … and of those called before, the one that is due first: few among any number of new people
@@ -56,7 +61,7 @@ def job_indexes() -> list[IndexModel]:
             name="carry_over",
             partialFilterExpression={
                 "status": JobState.PENDING.value,
-                "waiting_for": WaitReason.WAVE.value,
+                "waiting_for": WaitingFor.WAVE.value,
                 "next_attempt_at": {"$gt": LONG_AGO},
             },
         ),
@@ -87,11 +92,14 @@ def job_indexes() -> list[IndexModel]:
             name="promise_of",
             partialFilterExpression={"promise.status": {"$in": OPEN_PROMISES}},
         ),
-        # those whom the account's money holds: they go on together when there is some
+        # those whom what their account lacks holds: they go on together
         IndexModel(
-            [("account_id", ASCENDING), ("suspended_by", ASCENDING)],
+            [("account_id", ASCENDING)],
             name="suspended",
-            partialFilterExpression={"suspended_by": {"$type": "string"}},
+            partialFilterExpression={
+                "status": JobState.SUSPENDED.value,
+                "waiting_for": {"$in": _FOR_THE_ACCOUNT},
+            },
         ),
         # what is handed out and not yet taken up: a handful among any number of jobs
         IndexModel(

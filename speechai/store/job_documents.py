@@ -8,8 +8,9 @@ from datetime import datetime
 from speechai.catalog.use_cases import Country
 from speechai.core.debt import Debt
 from speechai.core.model import Job
-from speechai.core.states import JobReason, JobState, WaitReason
+from speechai.core.states import JobReason, JobState
 from speechai.core.variables import plain_amount
+from speechai.core.waiting import Waiting, WaitingFor
 from speechai.store.database import NOTHING, SCHEMA_VERSION, Document, day_of, day_text
 from speechai.store.tallies import MARK
 
@@ -65,9 +66,8 @@ _UNTOUCHED: Document = {
     "schema_version": SCHEMA_VERSION,
     "status": JobState.PENDING.value,
     "reason": None,
-    "waiting_for": WaitReason.WAVE.value,
+    "waiting_for": WaitingFor.WAVE.value,
     "next_attempt_at": None,
-    "exact": False,
     "struck_phones": [],
     "attempts": 0,
     "group_date": None,
@@ -104,7 +104,7 @@ def debt_fields(debt: Debt | None) -> Document:
 
 
 def job_from(document: Document) -> Job:
-    reason, waiting = document.get("reason"), document.get("waiting_for")
+    reason = document.get("reason")
     return Job(
         id=document["_id"],
         batch_id=document["batch_id"],
@@ -113,9 +113,7 @@ def job_from(document: Document) -> Job:
         country=Country(document["country"]),
         status=JobState(document["status"]),
         reason=JobReason(reason) if reason else None,
-        waiting_for=WaitReason(waiting) if waiting else None,
-        next_attempt_at=document.get("next_attempt_at"),
-        exact=document.get("exact", False),
+        waiting=_waiting_from(document),
         phones=tuple(document["try_phones"]),
         struck_phones=frozenset(document.get("struck_phones", ())),
         attempts=document.get("attempts", 0),
@@ -134,6 +132,18 @@ def job_from(document: Document) -> Job:
         reopened_at=reopened[-1]["at"] if (reopened := document.get("reopened")) else None,
         attempts_before=document.get("attempts_before", 0),
     )
+
+
+def waiting_fields(waiting: Waiting | None) -> Document:
+    """What a job waits for, as it is stored."""
+    if waiting is None:
+        return {"waiting_for": None, "next_attempt_at": None}
+    return {"waiting_for": waiting.kind.value, "next_attempt_at": waiting.due}
+
+
+def _waiting_from(document: Document) -> Waiting | None:
+    kind = document.get("waiting_for")
+    return Waiting(WaitingFor(kind), document.get("next_attempt_at")) if kind else None
 
 
 def debt_from(stored: Document | None) -> Debt | None:

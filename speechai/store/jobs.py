@@ -14,14 +14,15 @@ from pymongo import ASCENDING, UpdateOne
 
 from speechai.core.model import Job
 from speechai.core.next_step import Step
-from speechai.core.states import JOB_MOVES, JOB_REOPENINGS, OPEN_ATTEMPTS, JobReason, JobState, WaitReason
+from speechai.core.states import JOB_MOVES, JOB_REOPENINGS, OPEN_ATTEMPTS, JobReason, JobState
+from speechai.core.waiting import AFTER_ACCOUNT, FOR_A_LINE, Waiting, WaitingFor
 from speechai.store.database import (
     Db,
     Document,
     plus_seconds,
     sealed_later,
 )
-from speechai.store.job_documents import job_from
+from speechai.store.job_documents import job_from, waiting_fields
 from speechai.store.merging import ACTIVE_JOB, ActiveJob, Merge, active_job_from, merged_fields
 from speechai.store.moves import moving_to
 from speechai.store.tallies import MARK
@@ -31,6 +32,8 @@ _BY_ACCOUNT = {"$eq": "account", "$type": "string"}  # the index's own condition
 _NOT_RELEASED = {  # no other dispatcher handed it out within the lease
     "$or": [{"released_until": None}, {"$expr": {"$lt": ["$released_until", "$$NOW"]}}]
 }
+_FOR_A_LINE = [kind.value for kind in FOR_A_LINE]
+_FOR_THE_ACCOUNT = [kind.value for kind in AFTER_ACCOUNT]
 _AT_REST = (JobState.PENDING, JobState.SUSPENDED)  # no attempt is open for it
 
 
@@ -131,7 +134,7 @@ class JobRepository:
         return {
             "batch_id": batch_id,
             "status": JobState.PENDING.value,
-            "waiting_for": None,
+            "waiting_for": {"$in": _FOR_A_LINE},
             "next_attempt_at": {"$lte": instant},
             "schema_version": {"$exists": True},
             **_NOT_RELEASED,
@@ -153,7 +156,6 @@ class JobRepository:
                 "is_calling": True,
                 "reserved_until": plus_seconds(lease_seconds),
                 "released_until": None,
-                "waiting_for": None,
             },
             guard=_as_judged(job),
             is_sealed_later=True,
@@ -177,14 +179,12 @@ class JobRepository:
         }
         self._sealed_later.update_one({"_id": job_id, "attempt_id": attempt_id}, [{"$set": changes}])
 
-    def postpone(self, job: Job, until: datetime, rules: Sequence[str], *, wave: bool) -> None:
-        """A pending job that may not be called now: due again at `until`, or waiting for a wave after it.
+    def postpone(self, job: Job, waiting: Waiting, rules: Sequence[str]) -> None:
+        """A pending job that these rules hold now: what it waits for instead.
 
         Not where it is due at another hour since it was judged: that was agreed, or decided by a call.
         """
-        changes: Document = {"held_by": list(rules), "released_until": None, "next_attempt_at": until}
-        if wave:
-            changes |= {"waiting_for": WaitReason.WAVE.value}
+        changes = {"held_by": list(rules), "released_until": None, **waiting_fields(waiting)}
         wanted = {"_id": job.id, "status": JobState.PENDING.value, **_as_judged(job)}
         self._jobs.update_one(wanted, {"$set": changes})
 
@@ -261,39 +261,49 @@ class JobRepository:
         self._jobs.update_many({"_id": {"$in": ids}, **waiting}, [{"$set": fields}])
         return len(ids)
 
-    def suspend(self, job_id: str, reason: JobReason) -> bool:
-        """pending → suspended: its account lacks something. What it waits for is kept for its return."""
-        return self._suspend({"_id": job_id}, reason) == 1
+    def suspend(self, job: Job, reason: JobReason) -> bool:
+        """pending → suspended, where it is as it was judged: its account lacks something."""
+        return self._suspend({"_id": job.id, **_as_judged(job)}, reason) == 1
 
     def suspend_due(self, batch_id: str, reason: JobReason, instant: datetime) -> int:
         """pending → suspended for every job of the batch that would be called now. Returns how many."""
-        due = {"batch_id": batch_id, "waiting_for": None, "next_attempt_at": {"$lte": instant}}
+        due = {
+            "batch_id": batch_id,
+            "waiting_for": {"$in": _FOR_A_LINE},
+            "next_attempt_at": {"$lte": instant},
+        }
         return self._suspend(due, reason)
 
     def _suspend(self, wanted: Document, reason: JobReason) -> int:
-        fields = {"reason": reason.value, "released_until": None, **_moved(JobState.SUSPENDED)}
+        fields = {
+            "reason": reason.value,
+            "released_until": None,
+            "waiting_for": _cases({after: held for held, after in AFTER_ACCOUNT.items()}, WaitingFor.ACCOUNT),
+            **_moved(JobState.SUSPENDED),
+        }
         sources = moving_to(JOB_MOVES, JobState.SUSPENDED, [JobState.PENDING])
         return self._jobs.update_many(
             {**wanted, **sources, "schema_version": {"$exists": True}},
-            [{"$set": {**fields, "suspended_by": "account"}}],
+            [{"$set": fields}],
         ).modified_count
 
     def resume_account(self, account_id: str) -> int:
-        """suspended → pending for everybody whom the account's money held. Returns how many."""
-        return self._resume({"account_id": account_id, "suspended_by": "account"})
+        """suspended → pending for everybody whom what the account lacked held. Returns how many."""
+        held = {"account_id": account_id, "waiting_for": {"$in": _FOR_THE_ACCOUNT}}
+        return self._resume(held, {"waiting_for": _cases(AFTER_ACCOUNT, WaitingFor.TURN)})
 
     def resume_suspended(self, instant: datetime) -> int:
-        """suspended → pending for every job whose time has come; those that money holds wait for money."""
-        return self._resume({"next_attempt_at": {"$lte": instant}, "suspended_by": None})
+        """suspended → pending for every job that an instant held which has come."""
+        return self._resume({"next_attempt_at": {"$lte": instant}, "waiting_for": {"$in": _FOR_A_LINE}}, {})
 
-    def _resume(self, wanted: Document) -> int:
+    def _resume(self, wanted: Document, changes: Document) -> int:
         sources = moving_to(JOB_MOVES, JobState.PENDING, [JobState.SUSPENDED])
-        fields = {"reason": None, **_moved(JobState.PENDING)}
+        fields = {"reason": None, **changes, **_moved(JobState.PENDING)}
         return self._jobs.update_many({**wanted, **sources}, [{"$set": fields}]).modified_count
 
     def accounts_suspended(self) -> list[str]:
-        """Accounts some of whose jobs their money holds."""
-        held = {"suspended_by": {"$type": "string"}, "status": JobState.SUSPENDED.value}
+        """Accounts some of whose jobs wait for what they lack."""
+        held = {"status": JobState.SUSPENDED.value, "waiting_for": {"$in": _FOR_THE_ACCOUNT}}
         return list(self._jobs.distinct("account_id", held))
 
     def reopen(
@@ -330,7 +340,8 @@ class JobRepository:
 
     def bring_forward(self, job_id: str, instant: datetime) -> bool:
         """An operator wants a pending job called as soon as the rules allow."""
-        return self._order(job_id, {**_literal(_due(instant)), "exact": "$exact"})
+        turn = _cases({WaitingFor.HOUR: WaitingFor.HOUR}, WaitingFor.TURN)
+        return self._order(job_id, {**_literal(_due(instant)), "waiting_for": turn})
 
     def call_back(self, job_id: str, at: datetime, by: str, instant: datetime) -> bool:
         """An operator agreed an hour with the person: due then, ahead of the waves."""
@@ -417,17 +428,14 @@ class JobRepository:
 
 def _as_judged(job: Job) -> Document:
     """The guard of what a verdict leads to: the job is due, or waits, as it did when it was judged."""
-    waiting_for = job.waiting_for.value if job.waiting_for else None
-    return {"next_attempt_at": job.next_attempt_at, "waiting_for": waiting_for}
+    return waiting_fields(job.waiting)
 
 
 def _after(step: Step, instant: datetime) -> Document:
     """What a job waits for, or why it is over, after a step."""
     changes: Document = {
         "reason": step.reason.value if step.reason else None,
-        "waiting_for": step.waiting_for.value if step.waiting_for else None,
-        "next_attempt_at": step.next_attempt_at,
-        "exact": step.exact,
+        **waiting_fields(step.waiting),
         "released_until": None,
         "held_by": [],
     }
@@ -437,20 +445,26 @@ def _after(step: Step, instant: datetime) -> Document:
 def _due(at: datetime) -> Document:
     """A job that an operator wants called at an instant: ahead of the waves, whatever it waited for."""
     return {
-        "next_attempt_at": at,
-        "waiting_for": None,
-        "exact": True,
+        **waiting_fields(Waiting(WaitingFor.HOUR, at)),
         "released_until": None,
         "last_attempt_id": None,
     }
 
 
 def _moved(target: JobState) -> Document:
-    return {"status": target.value, "updated_at": "$$NOW", "suspended_by": None, **MARK}
+    return {"status": target.value, "updated_at": "$$NOW", **MARK}
 
 
 def _appended(name: str, record: Document) -> Document:
     return {name: {"$concatArrays": [{"$ifNull": [f"${name}", []]}, [{"$literal": record}]]}}
+
+
+def _cases(table: Mapping[WaitingFor, WaitingFor], otherwise: WaitingFor) -> Document:
+    """What a job waits for next, by what it waits for."""
+    branches = [
+        {"case": {"$eq": ["$waiting_for", now.value]}, "then": then.value} for now, then in table.items()
+    ]
+    return {"$switch": {"branches": branches, "default": otherwise.value}}
 
 
 def _literal(changes: Document) -> Document:

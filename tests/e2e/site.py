@@ -235,7 +235,7 @@ def violations(site: Site, batch_id: str) -> list[str]:
             found.append(f"I2: {job['job_id']} was called {len(used)} times in a day")
         if len(used) != job["attempts_used"]:
             found.append(f"{job['job_id']} says {job['attempts_used']} attempts, there are {len(used)}")
-        if job["status"] not in ("done", "failed") and not (job["next_attempt_at"] or job["waiting_for"]):
+        if job["status"] not in ("done", "failed") and not job["waiting_for"]:
             found.append(f"I4: {job['job_id']} is forgotten")
     ledger = site.whole_ledger()
     if ledger["max_concurrent"] > int(FAST["MAX_CONCURRENT_CALLS"]):

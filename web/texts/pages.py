@@ -356,7 +356,6 @@ TEXTS: dict[str, tuple[str, str]] = {
     "job.facts": ("Datos", "Facts"),
     "job.struck": ("descartado", "struck off"),
     "job.next": ("Próxima llamada", "Next call"),
-    "job.any_time": ("en cuanto se pueda", "as soon as possible"),
     "job.attempts": ("Llamadas", "Calls"),
     "job.no_attempts": ("Todavía no se le llama.", "Not called yet."),
     "job.number": ("Llamada {number}", "Call {number}"),

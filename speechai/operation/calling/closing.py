@@ -57,7 +57,7 @@ def give_back(services: Services, job_id: str, attempt_id: str, due: datetime) -
         return False
     batch = services.store.batches.get(job.batch_id)
     step = end_instead(services, job, batch) if batch else None
-    step = step or Step(JobState.PENDING, next_attempt_at=due, exact=job.exact)
+    step = step or Step(JobState.PENDING, waiting=job.waiting_again(due))
     return services.store.jobs.give_back(job_id, attempt_id, step, services.clock.now())
 
 

@@ -48,7 +48,7 @@ def _dial(services: Services, job_id: str) -> Dialed:
     from_number, wait = _from_number(services, judged)
     if wait > LONGEST_COUNTDOWN.total_seconds():
         until = judged.at + timedelta(seconds=wait)
-        services.store.jobs.postpone(judged.job, until, ["calls_per_second"], wave=False)
+        services.store.jobs.postpone(judged.job, judged.job.waiting_again(until), ["calls_per_second"])
         return Dialed(DialResult.HELD, turn_is_free=True)
     if wait > 0:
         return Dialed(DialResult.THROTTLED, wait)
@@ -62,8 +62,8 @@ def _dial(services: Services, job_id: str) -> Dialed:
 
 def _judged(services: Services, job_id: str) -> Judged | Dialed:
     job = services.store.jobs.get(job_id)
-    if job is None or job.status is not JobState.PENDING or job.attempt_id is not None:
-        log.info("not dialed: the job is not pending", extra={"job_id": job_id})
+    if job is None or job.status is not JobState.PENDING or job.attempt_id or job.is_in_review:
+        log.info("not dialed: the job is not pending, or in review", extra={"job_id": job_id})
         return Dialed(DialResult.NOT_PENDING)
     standing = services.store.standing.of(job.batch_id)
     if standing is None:
@@ -74,7 +74,7 @@ def _judged(services: Services, job_id: str) -> Judged | Dialed:
     except Exception:
         # Its rules cannot be asked: that is a fault, and no reason to hold a place that others could take.
         until = services.clock.now() + UNJUDGED_AGAIN
-        services.store.jobs.postpone(job, until, ["unjudged"], wave=False)
+        services.store.jobs.postpone(job, job.waiting_again(until), ["unjudged"])
         raise
 
 
@@ -160,7 +160,8 @@ def _reserve(services: Services, judged: Judged, from_number: str) -> Dial | Dia
         store.attempts.reserve(reservation)
     except (NoPlaceLeftError, AlreadyOpenError, LookAgainError) as error:
         # Another worker was quicker, by a moment: the rules are asked again, a little later.
-        store.jobs.postpone(job, judged.at + OPEN_CALL_RECHECK, [type(error).__name__], wave=False)
+        soon = job.waiting_again(judged.at + OPEN_CALL_RECHECK)
+        store.jobs.postpone(job, soon, [type(error).__name__])
         unwind(services, held, "another call took its place", before=AttemptState.RESERVED)
         return Dialed(DialResult.HELD, turn_is_free=True)
     reached("attempt_reserved")

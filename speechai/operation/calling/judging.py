@@ -14,6 +14,7 @@ from speechai.core.next_step import SUSPENSION, Step
 from speechai.core.numbers import next_number, usable_numbers
 from speechai.core.rules import OPEN_CALL_RECHECK, Facts, RuleResult, Then, Verdict, judge
 from speechai.core.states import JobReason, JobState
+from speechai.core.waiting import Waiting, WaitingFor
 from speechai.core.zones import local_day, zone_of_number
 from speechai.operation.calling.closing import complete_if_over
 from speechai.operation.records.charging import means
@@ -160,28 +161,28 @@ def hold(services: Services, judged: Judged) -> bool:
             jobs.finish(job.id, JobState.FAILED, _reason(rule), instant)
             complete_if_over(services, judged.standing.batch)
         case Then.LACK:
-            jobs.suspend(job.id, _reason(rule))
+            jobs.suspend(job, _reason(rule))
         case Then.RECHECK:
-            step = Step(
-                JobState.SUSPENDED, rule.reason, next_attempt_at=instant + SUSPENSION, exact=job.exact
-            )
+            step = Step(JobState.SUSPENDED, rule.reason, job.waiting_again(instant + SUSPENSION))
             jobs.hold(job, step, instant)
         case Then.LEAVE:
             jobs.take_back(job.id)
             return False
         case Then.WAIT | Then.SOON:
             until = judged.verdict.next_allowed_at or instant + OPEN_CALL_RECHECK
-            jobs.postpone(job, until, names, wave=_waits_for_a_wave(judged, until))
+            jobs.postpone(job, _waiting(judged, until), names)
     return True
 
 
-def _waits_for_a_wave(judged: Judged, until: datetime) -> bool:
-    """Whether it comes again with a wave, or with its turn in a later day's group."""
-    batch = judged.standing.batch
-    if judged.job.exact:
-        return False
+def _waiting(judged: Judged, until: datetime) -> Waiting:
+    """Who has an hour keeps one; others come again with a wave, or with their turn in a later day's group."""
+    batch, again = judged.standing.batch, judged.job.waiting_again(until)
+    if again.kind is WaitingFor.HOUR:
+        return again
     is_later_day = local_day(until, batch.zone) > local_day(judged.at, batch.zone)
-    return is_later_day or (not batch.continuous and judged.verdict.decisive.then is not Then.SOON)
+    if is_later_day or (not batch.continuous and judged.verdict.decisive.then is not Then.SOON):
+        return Waiting(WaitingFor.WAVE, until)
+    return again
 
 
 def _reason(rule: RuleResult) -> JobReason:

@@ -343,7 +343,7 @@ def _go_on(services: Services, attempt: Attempt, step: Step, batch: Batch, insta
     log.info("%s: the job is %s", attempt.outcome, step.state.value, extra=extra)
     if step.state.is_final:
         complete_if_over(services, batch)
-    elif step.waiting_for is None and step.next_attempt_at and step.next_attempt_at <= instant:
+    elif step.waiting and step.waiting.is_due(instant):
         services.nudges.dispatch()
 
 

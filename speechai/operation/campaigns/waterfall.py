@@ -17,8 +17,9 @@ from typing import Any
 from speechai.core.calendar import next_slot
 from speechai.core.model import Job
 from speechai.core.rules import RuleResult, Verdict
-from speechai.core.states import BatchState, JobState, WaitReason
+from speechai.core.states import BatchState, JobState
 from speechai.core.tallies import Sums
+from speechai.core.waiting import WaitingFor
 from speechai.operation.campaigns.batches import BatchNotFoundError
 from speechai.operation.campaigns.eligibility import verdicts
 from speechai.operation.services import Services
@@ -75,7 +76,7 @@ class _Walk:
             self.in_progress += 1
             return
         reasons = sorted(verdict.forbidding, key=lambda rule: rule.rule in _LAST_NAMED)
-        if job.waiting_for is WaitReason.WAVE:
+        if job.waiting and job.waiting.kind is WaitingFor.WAVE:
             reasons.append(wave)
         self.callable += not reasons
         for rule in reasons:

@@ -19,6 +19,7 @@ from bson.decimal128 import Decimal128
 
 from speechai.catalog.use_cases import Country
 from speechai.core.states import ATTEMPT_MOVES, AttemptState, JobState
+from speechai.core.waiting import AFTER_ACCOUNT, FOR_A_LINE
 from speechai.core.zones import ZONE_OF_COUNTRY
 from speechai.logs import JsonFormatter
 from speechai.retell.client import CallRequest
@@ -180,8 +181,11 @@ class Judge:
                 assert len(now.get("reopened", [])) > len(before.get("reopened", [])), "I7: a final job moved"
                 assert before["reason"] != "opted_out", "I7: reopened who opted out"
         for job in jobs.values():
+            waiting = job["waiting_for"]
+            assert (waiting is None) == (job["status"] in ("done", "failed")), f"I4: {job}"
+            assert job["next_attempt_at"] or waiting not in FOR_A_LINE, f"I4: {job}"
             if job["status"] == "pending":
-                assert job["next_attempt_at"] or job["waiting_for"], f"I4: {job}"
+                assert waiting not in AFTER_ACCOUNT, f"I4: {job}"
             if job["status"] == "in_progress":
                 assert job["attempt_id"] in attempts, f"I4: {job}"
         self._attempts, self._jobs = attempts, jobs

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 
 import pytest
 
-from speechai.core.states import WaitReason
+from speechai.core.waiting import WaitingFor
 from speechai.store import groups
 from tests.builders import MONDAY_NOON as NOON
 from tests.integration.operation.conftest import add_batch, make, provider, services
@@ -37,7 +37,7 @@ def carry_over(services) -> None:
             "$set": {
                 "group_date": YESTERDAY.isoformat(),
                 "next_attempt_at": NOON,
-                "waiting_for": WaitReason.WAVE.value,
+                "waiting_for": WaitingFor.WAVE.value,
             }
         },
     )

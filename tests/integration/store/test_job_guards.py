@@ -9,13 +9,15 @@ import pytest
 
 from speechai.catalog.use_cases import Country
 from speechai.core.next_step import Step
-from speechai.core.states import JobReason, JobState, WaitReason
+from speechai.core.states import JobReason, JobState
+from speechai.core.waiting import Waiting, WaitingFor
 from speechai.store import connect, open_store
 from speechai.store.job_documents import job_document
 from speechai.store.merging import Merge
 from tests.builders import MONDAY_NOON, a_debt
 
 LATER = MONDAY_NOON + timedelta(hours=1)
+AGAIN = Waiting(WaitingFor.TURN, LATER)
 
 
 @pytest.fixture
@@ -67,19 +69,19 @@ def test_a_job_is_begun_once(store):
     assert document(store)["attempt_id"] == "att-1"
 
 
-@pytest.mark.parametrize("other", [{"next_attempt_at": LATER}, {"waiting_for": WaitReason.REVIEW}])
+@pytest.mark.parametrize("other", [Waiting(WaitingFor.HOUR, LATER), Waiting(WaitingFor.REVIEW)])
 def test_a_job_is_begun_as_it_was_judged(store, other):
-    assert not store.jobs.begin(replace(store.jobs.get("job-1"), **other), "att-1", 60, "test")
+    assert not store.jobs.begin(replace(store.jobs.get("job-1"), waiting=other), "att-1", 60, "test")
 
 
 def test_an_older_attempt_gives_the_job_back_to_nobody(called):
-    step = Step(JobState.PENDING, next_attempt_at=LATER)
+    step = Step(JobState.PENDING, waiting=AGAIN)
     assert not called.jobs.give_back("job-1", "att-1", step, MONDAY_NOON)
     assert called.jobs.give_back("job-1", "att-2", step, MONDAY_NOON)
 
 
 def test_an_older_attempt_does_not_move_the_job(called):
-    step = Step(JobState.PENDING, next_attempt_at=LATER)
+    step = Step(JobState.PENDING, waiting=AGAIN)
     assert not called.jobs.apply("job-1", step, MONDAY_NOON, attempt_id="att-1", attempts=1)
     assert called.jobs.apply("job-1", step, MONDAY_NOON, attempt_id="att-2", attempts=1)
     assert not called.jobs.apply("job-1", step, MONDAY_NOON, attempt_id="att-2", attempts=2)
@@ -88,10 +90,10 @@ def test_an_older_attempt_does_not_move_the_job(called):
 WRITES = {
     "finish": lambda jobs: jobs.finish("job-1", JobState.FAILED, JobReason.CANCELLED, LATER),
     "finish_some": lambda jobs: jobs.finish_some("batch-1", JobReason.CANCELLED, LATER, 10),
-    "postpone": lambda jobs: jobs.postpone(jobs.get("job-1"), LATER, ["window"], wave=True),
+    "postpone": lambda jobs: jobs.postpone(jobs.get("job-1"), AGAIN, ["window"]),
     "bring_forward": lambda jobs: jobs.bring_forward("job-1", LATER),
     "call_back": lambda jobs: jobs.call_back("job-1", LATER, "ana@ejemplo.cl", LATER),
-    "suspend": lambda jobs: jobs.suspend("job-1", JobReason.NO_CREDIT),
+    "suspend": lambda jobs: jobs.suspend(jobs.get("job-1"), JobReason.NO_CREDIT),
     "suspend_due": lambda jobs: jobs.suspend_due("batch-1", JobReason.NO_CREDIT, LATER),
     "hold": lambda jobs: jobs.hold(jobs.get("job-1"), Step(JobState.FAILED, JobReason.NO_PHONES), LATER),
     "hold again": lambda jobs: jobs.hold(jobs.get("job-1"), Step(JobState.SUSPENDED), LATER),
@@ -100,7 +102,7 @@ WRITES = {
     "resume_suspended": lambda jobs: jobs.resume_suspended(LATER),
     "reopen": lambda jobs: jobs.reopen("job-1", "ana@ejemplo.cl", "retry", LATER),
     "refine": lambda jobs: jobs.refine(
-        "job-1", Step(JobState.PENDING, next_attempt_at=LATER), LATER, attempt_id="att-2", result={}
+        "job-1", Step(JobState.PENDING, waiting=AGAIN), LATER, attempt_id="att-2", result={}
     ),
 }
 
@@ -136,7 +138,7 @@ def test_who_opted_out_or_was_erased_is_never_reopened(called, closed):
 
 def test_late_news_move_a_job_that_waits_since_that_attempt_and_no_other(called):
     """An order of an operator, or a later call, comes before what an older call turns out to have been."""
-    step = Step(JobState.PENDING, next_attempt_at=LATER)
+    step = Step(JobState.PENDING, waiting=AGAIN)
     ends = Step(JobState.DONE, JobReason.GOAL_MET)
     called.jobs.apply("job-1", step, MONDAY_NOON, attempt_id="att-2", attempts=1)
     for news in (step, ends):
@@ -156,10 +158,10 @@ def test_what_was_handed_out_is_handed_out_again_only_when_its_lease_ends(store)
 
 
 def test_time_does_not_resume_what_money_holds_nor_money_what_time_does(store):
-    store.jobs.suspend("job-1", JobReason.NO_CREDIT)
+    store.jobs.suspend(store.jobs.get("job-1"), JobReason.NO_CREDIT)
     assert not store.jobs.resume_suspended(LATER)
     assert store.jobs.resume_account("default")
-    step = Step(JobState.SUSPENDED, JobReason.NO_HOURS, next_attempt_at=LATER)
+    step = Step(JobState.SUSPENDED, JobReason.NO_HOURS, AGAIN)
     assert store.jobs.hold(store.jobs.get("job-1"), step, MONDAY_NOON)
     assert not store.jobs.resume_account("default")
     assert not store.jobs.resume_suspended(MONDAY_NOON)
@@ -192,4 +194,4 @@ def test_a_document_without_a_schema_version_is_never_dialed(store):
     assert store.jobs.get("job-1") is None
     assert store.jobs.hand_out("batch-1", LATER, 60) is None
     assert not store.jobs.begin(seen, "att-1", 60, "test")
-    assert not store.jobs.suspend("job-1", JobReason.NO_CREDIT)
+    assert not store.jobs.suspend(seen, JobReason.NO_CREDIT)

@@ -25,6 +25,7 @@ from speechai.core.next_step import Step
 from speechai.core.outcomes import Outcome
 from speechai.core.promises import PromiseState
 from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaveState
+from speechai.core.waiting import Waiting, WaitingFor
 from speechai.operation import recovery
 from speechai.operation.campaigns import batches, waterfall
 from speechai.operation.services import Services
@@ -142,14 +143,14 @@ ARGUMENTS: dict[str, Any] = {
     "slots": 5,
     "state": AttemptState.UNKNOWN,
     "status": None,
-    "step": Step(JobState.PENDING, next_attempt_at=MONDAY_NOON),
+    "step": Step(JobState.PENDING, waiting=Waiting(WaitingFor.TURN, MONDAY_NOON)),
     "text": "persona",
     "to_number": phone(1),
     "today": TODAY,
     "traces": TRACES,
     "token": "token",
     "until": MONDAY_NOON + timedelta(hours=9),
-    "wave": True,
+    "waiting": Waiting(WaitingFor.WAVE, MONDAY_NOON),
     "when": MONDAY_NOON,
     "why": "a test",
     "worker": "test",

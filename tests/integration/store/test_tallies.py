@@ -16,6 +16,7 @@ from speechai.core.call import Call
 from speechai.core.next_step import Step
 from speechai.core.outcomes import Outcome
 from speechai.core.states import JobReason, JobState
+from speechai.core.waiting import Waiting, WaitingFor
 from speechai.operation.campaigns import batches, counting
 from speechai.operation.campaigns.batches import BatchNotFoundError
 from speechai.operation.recovery import sweep
@@ -77,7 +78,7 @@ def suspended(services) -> None:
 
 
 def suspended_for_a_time(services) -> None:
-    step = Step(JobState.SUSPENDED, JobReason.PROVIDER_REFUSED, next_attempt_at=MONDAY_NOON)
+    step = Step(JobState.SUSPENDED, JobReason.PROVIDER_REFUSED, Waiting(WaitingFor.TURN, MONDAY_NOON))
     assert services.store.jobs.hold(services.store.jobs.get(job_id(number=14)), step, MONDAY_NOON)
 
 

@@ -19,9 +19,11 @@ from speechai.core.breaker import FAILURES_TO_OPEN
 from speechai.core.money import EntryKind
 from speechai.core.outcomes import Outcome
 from speechai.core.promises import Flaw, PromiseState
-from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason, WaveState
+from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaveState
+from speechai.core.waiting import AFTER_ACCOUNT, FOR_A_LINE, Waiting, WaitingFor
 from speechai.operation.records import do_not_call, erasing
 from speechai.operation.services import Services
+from speechai.store.job_documents import waiting_fields
 from tests.fakes import Worker
 from tests.integration.operation.conftest import add_batch, job_id, phone
 from tests.integration.web.conftest import Api
@@ -132,7 +134,8 @@ def test_a_job_in_every_state(
     add_batch(services)
     if called_before:
         worker.run(before="poll_call")
-    look.change("call_jobs", {"status": state.value, "waiting_for": None, "next_attempt_at": None})
+    waiting = None if state.is_final else Waiting(WaitingFor.TURN, services.clock.now())
+    look.change("call_jobs", {"status": state.value, **waiting_fields(waiting)})
     look.sees((BATCH_PAGE, LIVE, JOB_PAGE, PERSON_PAGE), f"job.{state}")
     look.opens(f"{BATCH_PAGE}?status={state}", *PAGES_OF_A_BATCH, *ROUTES_OF_A_BATCH, *ROUTES_OF_A_JOB)
 
@@ -145,13 +148,13 @@ def test_a_job_with_every_reason(called: Looking, reason: JobReason):
     called.opens(*ROUTES_OF_A_JOB, *ROUTES_OF_A_BATCH)
 
 
-@pytest.mark.parametrize("waits_for", WaitReason)
-def test_a_job_that_waits_for_everything(called: Looking, waits_for: WaitReason):
-    called.change(
-        "call_jobs",
-        {"status": JobState.PENDING.value, "waiting_for": waits_for.value, "next_attempt_at": None},
-    )
-    called.sees((BATCH_PAGE, LIVE, JOB_PAGE), f"waiting.{waits_for}")
+@pytest.mark.parametrize("kind", WaitingFor)
+def test_a_job_that_waits_for_everything(called: Looking, services: Services, kind: WaitingFor):
+    state = JobState.SUSPENDED if kind in AFTER_ACCOUNT else JobState.PENDING
+    due = services.clock.now() if kind in FOR_A_LINE else None
+    called.change("call_jobs", {"status": state.value, **waiting_fields(Waiting(kind, due))})
+    in_lists = state is JobState.PENDING and due is None  # others are shown by their time, or their state
+    called.sees((BATCH_PAGE, LIVE, JOB_PAGE) if in_lists else (JOB_PAGE,), f"waiting.{kind}")
     called.opens(*ROUTES_OF_A_JOB, *ROUTES_OF_A_BATCH, f"{BATCH_PAGE}/why")
 
 

@@ -11,7 +11,8 @@ from speechai.core.next_step import CAPACITY_DELAY, ENDS, SUSPENDS, next_step
 from speechai.core.numbers import next_number
 from speechai.core.outcomes import Outcome
 from speechai.core.retry_table import RETRIES, Number
-from speechai.core.states import JobReason, JobState, WaitReason
+from speechai.core.states import JobReason, JobState
+from speechai.core.waiting import Waiting, WaitingFor
 from tests.builders import LIMITS, MONDAY_NOON, a_job, a_rulebook, an_attempt
 
 FIRST, SECOND = "+56911111111", "+56922222222"
@@ -53,14 +54,14 @@ def test_an_opt_out_ends_the_job():
 def test_goal_not_met_is_called_again_after_24_hours_on_the_same_number():
     step = step_after(Outcome.GOAL_NOT_MET)
     assert step.state is JobState.PENDING
-    assert step.next_attempt_at == MONDAY_NOON + timedelta(hours=24)
+    assert step.waiting.due == MONDAY_NOON + timedelta(hours=24)
     assert number_after((Outcome.GOAL_NOT_MET, FIRST)) == FIRST
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NO_ANSWER, Outcome.BUSY, Outcome.DECLINED, Outcome.VOICEMAIL])
 def test_unreached_is_called_again_after_an_hour_on_the_next_number(outcome):
     step = step_after(outcome)
-    assert step.next_attempt_at == MONDAY_NOON + timedelta(minutes=60)
+    assert step.waiting.due == MONDAY_NOON + timedelta(minutes=60)
     assert number_after((outcome, FIRST)) == SECOND
 
 
@@ -87,8 +88,7 @@ def test_an_invalid_number_is_struck_and_the_next_is_dialed_at_once_even_between
     history = [an_attempt(outcome=Outcome.INVALID_NUMBER, uses_place=False)]
     step = step_after(Outcome.INVALID_NUMBER, history=history, book=a_rulebook())
     assert number_after((Outcome.INVALID_NUMBER, FIRST)) == SECOND
-    assert step.exact and step.waiting_for is None
-    assert step.next_attempt_at == MONDAY_NOON
+    assert step.waiting == Waiting(WaitingFor.HOUR, MONDAY_NOON)
 
 
 def test_numbers_run_out():
@@ -106,7 +106,7 @@ def test_somebody_elses_number_is_struck(outcome):
 def test_a_provider_failure_is_tried_once_more_on_the_same_number_then_on_the_next():
     failed = an_attempt(outcome=Outcome.PROVIDER_FAILURE, uses_place=False)
     once = step_after(Outcome.PROVIDER_FAILURE, history=[failed])
-    assert once.next_attempt_at == MONDAY_NOON + timedelta(minutes=30)
+    assert once.waiting.due == MONDAY_NOON + timedelta(minutes=30)
     failure = (Outcome.PROVIDER_FAILURE, FIRST)
     assert number_after(failure) == FIRST
     assert number_after(failure, failure) == SECOND
@@ -118,26 +118,25 @@ def test_a_provider_failure_is_tried_once_more_on_the_same_number_then_on_the_ne
 def test_a_callback_is_kept_at_its_hour():
     asked = datetime(2026, 11, 24, 14, 30, tzinfo=UTC)
     step = step_after(Outcome.CALLBACK_REQUESTED, asked_for=asked, book=a_rulebook())
-    assert step.next_attempt_at == asked
-    assert step.exact and step.waiting_for is None
+    assert step.waiting == Waiting(WaitingFor.HOUR, asked)
     assert number_after((Outcome.CALLBACK_REQUESTED, FIRST)) == FIRST
 
 
 def test_a_callback_at_night_is_kept_at_the_next_legal_moment():
     asked = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)  # 22:00 on Monday in Santiago
-    assert step_after(Outcome.CALLBACK_REQUESTED, asked_for=asked).next_attempt_at == TUESDAY_NINE
+    assert step_after(Outcome.CALLBACK_REQUESTED, asked_for=asked).waiting.due == TUESDAY_NINE
 
 
 def test_a_callback_asked_for_the_past_is_kept_now():
     asked = MONDAY_NOON - timedelta(hours=1)
-    assert step_after(Outcome.CALLBACK_REQUESTED, asked_for=asked).next_attempt_at == MONDAY_NOON
+    assert step_after(Outcome.CALLBACK_REQUESTED, asked_for=asked).waiting.due == MONDAY_NOON
 
 
 def test_a_refusal_for_want_of_capacity_uses_nothing_up():
     history = [an_attempt(outcome=Outcome.CAPACITY_REFUSED, uses_place=False)]
     step = step_after(Outcome.CAPACITY_REFUSED, history=history)
     assert step.state is JobState.PENDING
-    assert step.next_attempt_at == MONDAY_NOON + CAPACITY_DELAY
+    assert step.waiting.due == MONDAY_NOON + CAPACITY_DELAY
     assert number_after((Outcome.CAPACITY_REFUSED, FIRST)) == FIRST
 
 
@@ -145,26 +144,24 @@ def test_a_refusal_for_want_of_capacity_uses_nothing_up():
 def test_no_credit_suspends_and_comes_back_by_itself(outcome):
     step = step_after(outcome)
     assert step.state is JobState.SUSPENDED
-    assert step.next_attempt_at > MONDAY_NOON
+    assert step.waiting.due > MONDAY_NOON
 
 
 def test_what_nobody_can_tell_waits_for_a_person():
     step = step_after(Outcome.NEEDS_REVIEW)
-    assert (step.state, step.waiting_for) == (JobState.PENDING, WaitReason.REVIEW)
+    assert (step.state, step.waiting) == (JobState.PENDING, Waiting(WaitingFor.REVIEW))
 
 
 def test_a_retry_between_waves_waits_for_the_first_wave_at_or_after_its_time():
     step = step_after(Outcome.NO_ANSWER, book=a_rulebook())
-    assert step.waiting_for is WaitReason.WAVE
-    assert step.next_attempt_at == MONDAY_NOON + timedelta(hours=1)  # the 15:00 wave takes it
+    assert step.waiting == Waiting(WaitingFor.WAVE, MONDAY_NOON + timedelta(hours=1))  # the 15:00 wave's
 
 
 def test_the_third_call_of_a_day_is_the_last_of_the_day():
     history = [an_attempt(id=f"att-{n}") for n in range(3)]
     step = step_after(Outcome.NO_ANSWER, history=history)
     assert step.state is JobState.PENDING
-    assert step.next_attempt_at == TUESDAY_NINE
-    assert step.waiting_for is WaitReason.WAVE  # a later day's group
+    assert step.waiting == Waiting(WaitingFor.WAVE, TUESDAY_NINE)  # a later day's group
 
 
 def test_max_attempts_ends_the_job():
@@ -209,7 +206,7 @@ def test_anytime_has_no_minimum_gap():
     limits = replace(LIMITS, retry_delay=timedelta(0), no_answer_delay=timedelta(0))
     book = a_rulebook("anytime", limits=limits, continuous=True)
     for outcome in (Outcome.NO_ANSWER, Outcome.GOAL_NOT_MET, Outcome.PROVIDER_FAILURE):
-        assert step_after(outcome, book=book).next_attempt_at == MONDAY_NOON
+        assert step_after(outcome, book=book).waiting.due == MONDAY_NOON
 
 
 outcomes = st.sampled_from(list(RETRIES))
@@ -244,7 +241,7 @@ def test_a_job_always_ends_or_has_a_next_time(calls, continuous, max_attempts):
             assert step.reason is not None
             return
         assert job.attempts < max_attempts
-        assert step.next_attempt_at >= instant
+        assert step.waiting.due >= instant
         if RETRIES[outcome].number is Number.STRIKE:
             job = replace(job, struck_phones=job.struck_phones | {number})
         number = next_number(job, book.retries, history)

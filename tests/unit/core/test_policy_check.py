@@ -17,6 +17,7 @@ from speechai.core.caps import PastCall
 from speechai.core.model import Taken
 from speechai.core.policy_check import Impossible, flaw_of
 from speechai.core.rules import judge
+from speechai.core.waiting import Waiting, WaitingFor
 from tests.builders import a_job, a_rulebook, some_facts
 
 SINCE = date(2026, 11, 24)
@@ -175,7 +176,7 @@ def test_any_wish_is_refused_by_name_or_holds_at_every_instant(changes, instants
     policy = own(changes)
     assert policy.simulation_only or not preset(changes["extends"]).simulation_only
     book = replace(a_rulebook(use_case=use_case, country=country), policy=policy)
-    job = a_job(country=country, next_attempt_at=None)
+    job = a_job(country=country, waiting=Waiting(WaitingFor.WAVE))
     for instant in instants:
         past = PastCall(instant - ago, (instant - ago).date(), True, True, "default", True)
         verdict = judge(job, book, some_facts(taken=Taken(calls=(past,))), instant)

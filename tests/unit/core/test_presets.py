@@ -12,6 +12,7 @@ from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.caps import PastCall
 from speechai.core.model import Taken
 from speechai.core.rules import judge
+from speechai.core.waiting import Waiting, WaitingFor
 from tests.builders import a_job, a_rulebook, some_facts
 
 SANTIAGO, BUENOS_AIRES = ZoneInfo("America/Santiago"), ZoneInfo("America/Argentina/Buenos_Aires")
@@ -120,7 +121,7 @@ def test_the_strictest_zone_is_asked_where_a_policy_says_so():
     assert not is_open("us-reg-f", CL, "2026-11-23T08:30")
     assert not is_open("us-reg-f", CL, "2026-11-23T09:59")
     assert is_open("us-reg-f", CL, "2026-11-23T10:00")
-    job = a_job(next_attempt_at=None)
+    job = a_job(waiting=Waiting(WaitingFor.WAVE))
     verdict = judge(job, a_rulebook("us-reg-f"), some_facts(), local("2026-11-23T08:30", SANTIAGO))
     assert verdict.next_allowed_at == local("2026-11-23T10:00", SANTIAGO)
 

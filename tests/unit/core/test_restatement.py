@@ -17,6 +17,7 @@ from speechai.catalog.use_cases import Country
 from speechai.core.caps import PastCall
 from speechai.core.model import Taken
 from speechai.core.rules import judge
+from speechai.core.waiting import Waiting, WaitingFor
 from tests.builders import a_job, a_rulebook, some_facts
 
 CALENDARS = {"MX": {}, "CO": {}, "PE": {}, "ES": {}, "BR-SP": {"subdiv": "SP"}, "CL": {}, "AR": {}}
@@ -74,7 +75,7 @@ def situations(draw):
     number = draw(st.sampled_from(["+56912345678", "+56612345678", "+56322100123", "+541145678901"]))
     minutes = draw(st.integers(0, 2 * 365 * 24 * 60))
     instant = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(minutes=minutes)
-    job = a_job(country=country, phones=(number,), next_attempt_at=None)
+    job = a_job(country=country, phones=(number,), waiting=Waiting(WaitingFor.WAVE))
     calls = []
     for _ in range(draw(st.integers(0, 9))):
         at = instant - timedelta(minutes=draw(st.integers(0, 9 * 24 * 60)))

@@ -12,7 +12,8 @@ from speechai.catalog.policies import preset, presets
 from speechai.core.breaker import Breaker
 from speechai.core.model import Taken
 from speechai.core.rules import judge
-from speechai.core.states import BatchState, JobState, WaitReason
+from speechai.core.states import BatchState, JobState
+from speechai.core.waiting import Waiting, WaitingFor
 from tests.builders import MONDAY_NOON, a_job, a_rulebook, some_facts
 
 TUESDAY_NINE = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -69,7 +70,7 @@ DOWN = Breaker(5, MONDAY_NOON, MONDAY_NOON + timedelta(seconds=15), "no connecti
         ("policy", {}, {"policy": "anytime"}, {"provider_is_local": False}, None),
         ("phone", {}, {}, {"number": None}, None),
         ("phone", {}, {}, {"usable": 0}, None),
-        ("job_state", {"waiting_for": WaitReason.REVIEW}, {}, {}, None),
+        ("job_state", {"waiting": Waiting(WaitingFor.REVIEW)}, {}, {}, None),
         ("max_attempts", {"attempts": 9}, {}, {}, None),
         (
             "days_without_answer",
@@ -80,7 +81,7 @@ DOWN = Breaker(5, MONDAY_NOON, MONDAY_NOON + timedelta(seconds=15), "no connecti
         ),
         (
             "not_before",
-            {"next_attempt_at": MONDAY_NOON + timedelta(hours=1)},
+            {"waiting": Waiting(WaitingFor.TURN, MONDAY_NOON + timedelta(hours=1))},
             {},
             {},
             MONDAY_NOON + timedelta(hours=1),
@@ -141,7 +142,7 @@ def test_every_forbidding_rule_is_named():
 def test_what_waiting_can_heal_is_allowed_at_the_promised_instant(
     instant, policy, person_calls, number_calls, has_place, due_in_hours
 ):
-    job = a_job(next_attempt_at=instant + timedelta(hours=due_in_hours))
+    job = a_job(waiting=Waiting(WaitingFor.HOUR, instant + timedelta(hours=due_in_hours)))
     book = a_rulebook(policy)
     facts = some_facts(taken=Taken(places(person_calls), places(number_calls)), has_group_place=has_place)
     verdict = judge(job, book, facts, instant)
@@ -170,6 +171,6 @@ def test_a_call_within_the_gap_is_on_a_date_that_is_looked_at(instant, gap, part
 
 
 def test_a_job_that_waits_for_review_is_not_callable_and_says_so():
-    job = a_job(waiting_for=WaitReason.REVIEW, next_attempt_at=None)
+    job = a_job(waiting=Waiting(WaitingFor.REVIEW))
     verdict = judge(job, a_rulebook(), some_facts(), MONDAY_NOON)
     assert verdict.names == {"job_state"} and "a person must say" in verdict.decisive.detail

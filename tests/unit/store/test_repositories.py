@@ -10,7 +10,8 @@ import pytest
 from speechai.catalog.accounts import Account, Plan
 from speechai.catalog.policies import Consent
 from speechai.catalog.use_cases import Country, UseCaseId
-from speechai.core.states import BatchState, JobState, WaitReason, WaveState
+from speechai.core.states import BatchState, JobState, WaveState
+from speechai.core.waiting import Waiting, WaitingFor
 from speechai.store.access import ApiKeyRepository, UserRepository
 from speechai.store.accounts import AccountRepository
 from speechai.store.batches import BatchRepository, WaveRepository, batch_document
@@ -101,7 +102,7 @@ def test_a_job_read_back_is_what_was_stored(db):
     jobs.insert_many([a_job_document()])
     job = jobs.get("job-000001")
     assert job.person_id == "CL:RUT:1" and job.status is JobState.PENDING
-    assert job.waiting_for is WaitReason.WAVE
+    assert job.waiting == Waiting(WaitingFor.WAVE)
     assert job.debt == a_debt()
     assert job.phones == ("+56911111111", "+56922222222")
     assert jobs.get("job-unknown") is None

@@ -19,7 +19,8 @@ from speechai.core.money import EntryKind
 from speechai.core.outcomes import Outcome
 from speechai.core.promises import Flaw, PromiseState
 from speechai.core.rules import judge
-from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaitReason, WaveState
+from speechai.core.states import AttemptState, BatchState, JobReason, JobState, WaveState
+from speechai.core.waiting import Waiting, WaitingFor
 from speechai.operation.calling.readiness import Missing
 from tests.builders import MONDAY_NOON, a_job, a_rulebook, some_facts
 from web.texts import TEXTS, errors, pages, words
@@ -35,7 +36,7 @@ NAMED: dict[str, type[StrEnum]] = {
     "jobs": JobState,
     "attempt": AttemptState,
     "wave": WaveState,
-    "waiting": WaitReason,
+    "waiting": WaitingFor,
     "reason": JobReason,
     "outcome": Outcome,
     "callback_flaw": CallbackFlaw,
@@ -93,7 +94,7 @@ def _blanks(sentence: str) -> set[str]:
 def test_every_sentence_of_the_rules_reads_in_spanish() -> None:
     open_now = judge(a_job(), a_rulebook(), some_facts(), MONDAY_NOON)
     closed = judge(
-        a_job(next_attempt_at=MONDAY_NOON.replace(year=2027), status=JobState.SUSPENDED),
+        a_job(waiting=Waiting(WaitingFor.TURN, MONDAY_NOON.replace(year=2027)), status=JobState.SUSPENDED),
         a_rulebook("anytime", status=BatchState.PAUSED),
         some_facts(
             provider="other",

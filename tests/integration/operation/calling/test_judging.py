@@ -42,5 +42,4 @@ def test_an_hour_that_is_agreed_while_the_rules_are_asked_is_kept(services, work
     monkeypatch.setattr(dialing, "may_i", slow)
     dialing.dial(services, job_id())
     job = job_of(services)
-    assert (job["status"], job["next_attempt_at"], job["waiting_for"]) == ("pending", agreed, None)
-    assert job["exact"]
+    assert (job["status"], job["next_attempt_at"], job["waiting_for"]) == ("pending", agreed, "hour")

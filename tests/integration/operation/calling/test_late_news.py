@@ -128,7 +128,7 @@ def test_a_call_in_review_whose_analysis_never_comes_is_decided_by_its_end(servi
         services.clock.advance(timedelta(minutes=20))
         sweep(services)
     assert services.store.attempts.get(reviewed.id).outcome is Outcome.GOAL_NOT_MET
-    assert (job_of(services)["status"], job_of(services)["waiting_for"]) == ("pending", None)
+    assert (job_of(services)["status"], job_of(services)["waiting_for"]) == ("pending", "turn")
 
 
 @pytest.mark.parametrize(
@@ -198,7 +198,7 @@ def test_another_persons_calls_to_that_number_go_on(services, worker, provider, 
 def test_the_hour_of_a_callback_is_kept(services, settled):
     late(services, settled, callback_at="2026-11-25T16:00")
     assert job_of(services)["next_attempt_at"] == datetime.fromisoformat("2026-11-25T16:00-03:00")
-    assert job_of(services)["exact"]
+    assert job_of(services)["waiting_for"] == "hour"
     assert services.store.attempts.get(settled.id).outcome is Outcome.CALLBACK_REQUESTED
 
 

@@ -116,7 +116,7 @@ def run_day(services, day):
     """Beat's ticks at every hour, the waves' among them, and whatever is due at its own minute in between."""
     moments = [at(day, time(hour), SANTIAGO) for hour in range(8, 23)]
     for moment in moments:
-        while (due := next_exact(services, moment)) is not None:
+        while (due := next_hour(services, moment)) is not None:
             services.clock.set(max(due, services.clock.now()))
             dispatching.dispatch(services)
             services.nudges.run()
@@ -127,10 +127,14 @@ def run_day(services, day):
     holds_i4(services)
 
 
-def next_exact(services, before):
+def next_hour(services, before):
     """When the next callback before that moment is due."""
     found = services.store.db["call_jobs"].find_one(
-        {"status": "pending", "exact": True, "next_attempt_at": {"$lt": before, "$gt": services.clock.now()}},
+        {
+            "status": "pending",
+            "waiting_for": "hour",
+            "next_attempt_at": {"$lt": before, "$gt": services.clock.now()},
+        },
         sort=[("next_attempt_at", 1)],
     )
     return found["next_attempt_at"] if found else None
@@ -138,7 +142,7 @@ def next_exact(services, before):
 
 def holds_i4(services):
     for job in services.store.jobs.active("batch-1"):
-        assert job.next_attempt_at or job.waiting_for, job.id
+        assert job.waiting, job.id
 
 
 def by_day(ledger):

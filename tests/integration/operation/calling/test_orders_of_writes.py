@@ -182,7 +182,7 @@ def test_whoever_is_picked_is_due_as_they_are_picked(services):
     assert services.store.groups.recruit_new("batch-1", now.date(), 2, now) == 2
     for number in (1, 2):
         job = job_of(services, number)
-        assert (job["waiting_for"], job["next_attempt_at"]) == (None, now)
+        assert (job["waiting_for"], job["next_attempt_at"]) == ("turn", now)
         assert job["group_date"] == now.date().isoformat()
     assert job_of(services, 3)["waiting_for"] == "wave"
 

@@ -36,7 +36,9 @@ def size(services):
 
 def test_a_place_that_a_dying_dialer_took_is_free_again(services, worker, monkeypatch):
     add_batch(services, daily_contacts=1, start="next_wave")
-    services.store.db["call_jobs"].update_many({}, {"$set": {"waiting_for": None, "exact": True}})
+    services.store.db["call_jobs"].update_many(
+        {}, {"$set": {"waiting_for": "hour", "next_attempt_at": services.clock.now()}}
+    )
     with monkeypatch.context() as dying, pytest.raises(KilledError):
         dying.setattr(GroupRepository, "note_place", killed)
         dial(services, job_id())

@@ -94,10 +94,10 @@ def test_a_job_that_money_held_keeps_its_hour(services, worker):
     services.store.jobs.call_back("job-1-000001", later, "ana", MONDAY_NOON)
     services.clock.set(later)
     worker.tick()
-    assert job_of(services)["status"] == "suspended"
+    assert (job_of(services)["status"], job_of(services)["waiting_for"]) == ("suspended", "account_then_hour")
     top_up(services, 1000)
     job = job_of(services)
-    assert (job["status"], job["next_attempt_at"], job["exact"]) == ("pending", later, True)
+    assert (job["status"], job["next_attempt_at"], job["waiting_for"]) == ("pending", later, "hour")
 
 
 def test_the_budget_of_the_day_suspends_and_the_next_day_resumes(services, worker):
