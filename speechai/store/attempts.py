@@ -151,6 +151,8 @@ class AttemptRepository:
     def days_of_jobs(self, job_ids: Sequence[str]) -> dict[str, list[Attempt]]:
         """The attempts of many jobs, by job, without the provider's answers."""
         by_job: dict[str, list[Attempt]] = defaultdict(list)
+        if not job_ids:  # most of a new batch's: nobody has called them
+            return by_job
         for row in self._attempts.find({"job_id": {"$in": list(job_ids)}}, {"call": 0, "verdict": 0}):
             by_job[row["job_id"]].append(attempt_from(row))
         return by_job

@@ -1,7 +1,8 @@
 """The provider of the random histories: it rings for every request it gets, and tells of it as it likes.
 
-It knows no idempotency keys, its list lags, its look-ups fail, and what was said on a call becomes known in
-stages: that it ended, what was said, what it cost, what it cost after all.
+Its look-ups fail, and what was said on a call becomes known in stages: that it ended, what was said, what it
+cost, what it cost after all. It is one of two kinds: either it knows no idempotency keys, and its list lags a
+little; or it knows them, and nobody can tell when its list shows a call.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ HISTORY_ENDS: dict[str, dict[str, Any]] = {
     "tomorrow": {**SAID, "call_analysis": {"custom_analysis_data": {"callback_at": "mañana a las 11:00"}}},
     "cut_off": {**SAID, "disconnection_reason": "credit_exhausted", "transcript": TRANSCRIPT},
 }
-LAG = timedelta(seconds=40)  # of the list: within the time after which a call may be posted again
+LAG = timedelta(seconds=40)  # of the list: within the time after which a call may be posted again …
+LONG_LAG = timedelta(minutes=20)  # … and beyond it
 STAGES = 4
 COST = 12.5
 
@@ -71,10 +73,13 @@ class Exchange(FakeProvider):
     rung: Callable[[Ring, CallRequest], None] = field(kw_only=True)
     ledger: list[Ring] = field(default_factory=list)
     failing_looks: int = 0
+    knows_keys: bool = False
     is_well: bool = False  # every call ends at once, and everything of it is known
 
     def create_phone_call(self, request: CallRequest) -> dict[str, Any]:
         self.point()
+        if self.knows_keys and not self.fail_creates and (known_as := self._of_attempt(request.attempt_id)):
+            return known_as.told(0)
         known = len(self.calls)
         try:
             return super().create_phone_call(request)
@@ -101,6 +106,9 @@ class Exchange(FakeProvider):
     def _ring(self, call_id: str) -> Ring | None:
         return next((ring for ring in self.ledger if ring.call["call_id"] == call_id), None)
 
+    def _of_attempt(self, attempt_id: str) -> Ring | None:
+        return next((ring for ring in self.ledger if ring.attempt_id == attempt_id), None)
+
     def get_call(self, call_id: str) -> dict[str, Any]:
         self._look()
         ring = self._ring(call_id)
@@ -113,7 +121,7 @@ class Exchange(FakeProvider):
 
     def find_by_attempt(self, attempt_id: str) -> list[dict[str, Any]]:
         self._look()
-        seen = self.clock.now() - LAG
+        seen = self.clock.now() - (LONG_LAG if self.knows_keys and not self.is_well else LAG)
         return [ring.told() for ring in self.ledger if ring.attempt_id == attempt_id and ring.at <= seen]
 
     def stop_call(self, call_id: str) -> None:

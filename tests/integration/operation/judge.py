@@ -8,6 +8,7 @@ meanwhile is too late for a request that is on its way.
 from __future__ import annotations
 
 import logging
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -68,6 +69,7 @@ class Judge:
 
     store: Store
     numbers: Sequence[str]
+    ledger: Sequence[Ring]  # the provider's
     wrong: list[str] = field(default_factory=list)
     undone: set[str] = field(default_factory=set)  # do-not-call entries, by key
 
@@ -108,14 +110,17 @@ class Judge:
             limit=pacing.get("limit") or 2,
         )
 
-    def rung(self, ring: Ring, request: CallRequest, ledger: Sequence[Ring]) -> None:
+    def rung(self, ring: Ring, request: CallRequest) -> None:
         """A phone rings: may it?"""
-        view, number = self._views[-1], ring.number
+        ledger, view, number = self.ledger, self._views[-1], ring.number
         job = self.store.db[self.store.jobs_name].find_one({"_id": request.job_id}) or {}
         person = job.get("person_id", "")
         people = {attempt["_id"]: attempt for attempt in self.store.db[self.store.logs_name].find()}
         of_person = [one for one in ledger if people[one.attempt_id]["person_id"] == person]
         of_number = [one for one in ledger if one.number == number]
+        live = [one for one in ledger if one.stage == 0 and people[one.attempt_id]["status"] in OPEN]
+        if len(live) > view.limit:
+            self._wrong(f"I5: {len(live)} calls at once", ring)
         if sum(one.attempt_id == ring.attempt_id for one in ledger) > 1:
             self._wrong("I1: an attempt rang twice", ring)
         for who, rings in (("person", of_person), ("number", of_number)):
@@ -146,6 +151,8 @@ class Judge:
         attempts = {row["_id"]: row for row in db[self.store.logs_name].find()}
         jobs = {row["_id"]: row for row in db[self.store.jobs_name].find()}
         self._check_finals(attempts, jobs)
+        self._check_rings(attempts)
+        self._check_rows(jobs)
         pacing = db["pacing"].find_one() or {}
         assert pacing["used"] == len(pacing["open"]) == sum(pacing["used_by"].values())  # I5
         account = db["accounts"].find_one({"_id": "default"}) or {}
@@ -190,6 +197,26 @@ class Judge:
                 assert job["attempt_id"] in attempts, f"I4: {job}"
         self._attempts, self._jobs = attempts, jobs
 
+    def _check_rings(self, attempts: dict[str, Any]) -> None:
+        """What rang is never given back, nor settled as if it had been silent."""
+        for ring in self.ledger:
+            attempt = attempts[ring.attempt_id]
+            assert attempt["status"] != "released", f"I2: it rang: {attempt}"
+            if attempt["status"] not in OPEN and _really(ring):
+                assert attempt["uses_place"], f"I2: it rang: {attempt}"
+
+    def _check_rows(self, jobs: dict[str, Any]) -> None:
+        """Every row of a file is in exactly one of three places."""
+        db = self.store.db
+        made = Counter(job["batch_id"] for job in jobs.values())
+        rejected = Counter(row["batch_id"] for row in db["rejections"].find())
+        for batch in db["batches"].find({"status": {"$ne": "uploading"}}):
+            assert batch["jobs_created"] == made[batch["_id"]], f"I8: {batch}"
+            assert batch["rejected"] == rejected[batch["_id"]], f"I8: {batch}"
+            assert batch["rows"] == batch["jobs_created"] + batch["merged"] + batch["rejected"], (
+                f"I8: {batch}"
+            )
+
     def _check_words(self) -> None:
         for line in self.overheard.lines:
             for secret in (*(number[3:] for number in self.numbers), "Pago el viernes"):
@@ -230,9 +257,23 @@ class Judge:
         funds = (db["accounts"].find_one({"_id": "default"}) or {}).get("funds", {})
         if _money(funds.get("held")) or funds.get("holds") or funds.get("waiting"):
             found.append(f"I6: money {funds}")
+        found += self._uncharged()
         if db["waves"].find_one({"status": "open"}):
             found.append("an open wave")
         return found
+
+    def _uncharged(self) -> list[str]:
+        """Of every call the ledger of money says what the attempt does."""
+        charged: dict[str, Decimal] = defaultdict(Decimal)
+        for entry in self.store.db["ledger"].find({"attempt_id": {"$ne": None}}):
+            charged[entry["attempt_id"]] -= _money(entry["amount"])
+        told = {"is_metered": True, "call.call_cost": {"$exists": True}}  # the others' are estimated
+        attempts = self.store.db[self.store.logs_name].find(told)
+        return [
+            f"I6: {row['_id']} cost {_money(row.get('cost_cents'))}, charged {charged[row['_id']]}"
+            for row in attempts
+            if _money(row.get("cost_cents")) != charged[row["_id"]]
+        ]
 
 
 def _briefly(jobs: Sequence[dict[str, Any]]) -> list[str]:

@@ -37,8 +37,9 @@ class Histories(RuleBasedStateMachine):
         self._open.__enter__()
         logging.getLogger().addHandler(self.world.judge.overheard)
 
-    @initialize(who=st.integers(1, 7), start=STARTS)
-    def begin(self, who, start):
+    @initialize(who=st.integers(1, 7), start=STARTS, knows_keys=st.booleans())
+    def begin(self, who, start, knows_keys):
+        self.world.provider.knows_keys = knows_keys
         self.world.top_up(0, 1000)
         self.world.upload(0, who, start=start)
 
@@ -131,6 +132,10 @@ class Histories(RuleBasedStateMachine):
     @rule()
     def lose_next_reply(self):
         self.world.provider.lose_replies.append(UnknownResult("read timed out"))
+
+    @rule(by=WORKER, then=st.none() | st.sampled_from(sorted(refusals())))
+    def an_answer_is_lost(self, by, then):
+        self.world.an_answer_is_lost(by, then)
 
     @rule(looks=st.integers(1, 5))
     def looks_fail(self, looks):

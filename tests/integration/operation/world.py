@@ -32,6 +32,7 @@ from speechai.operation.campaigns.uploads import SameFileError, UploadOptions, u
 from speechai.operation.records import do_not_call
 from speechai.operation.recovery import sweep, sweep_part
 from speechai.operation.services import Services
+from speechai.retell.errors import UnknownResult
 from speechai.store import connect, open_store
 from tests.fakes import Worker, make_services
 from tests.integration.operation.exchange import Exchange, refusals
@@ -110,7 +111,7 @@ class World:
         self.store.pacing.ensure(first.settings.provider_key)
         account = Account("default", "Casa Ejemplo", plan, ZONE.key, None, ())
         self.store.accounts.insert(account, self.clock.now())
-        self.judge = Judge(self.store, NUMBERS)
+        self.judge = Judge(self.store, NUMBERS, self.provider.ledger)
         self.died = 0
 
     def close(self) -> None:
@@ -129,7 +130,7 @@ class World:
             yield
 
     def _rung(self, ring: Any, request: Any) -> None:
-        self.judge.rung(ring, request, self.provider.ledger)
+        self.judge.rung(ring, request)
 
     # -- steps ----------------------------------------------------------------------------------
 
@@ -286,6 +287,18 @@ class World:
         """More comes to be known of a call, to the provider."""
         if ledger := self.provider.ledger:
             ledger[-1 - which % len(ledger)].stage += stages
+
+    def an_answer_is_lost(self, by: int, then: str | None) -> None:
+        """A call rings and nobody knows: it is looked for, and perhaps posted again, which is answered so."""
+        self.provider.lose_replies.append(UnknownResult("read timed out"))
+        self.work(by, 3)
+        if then:
+            self.refuse_next(then)
+        for _ in range(3):
+            self.clock.advance(timedelta(seconds=40))
+            self.work(by, 3)
+            self.end_leases()
+            self.sweep(by, "unknown")
 
     def refuse_next(self, how: str) -> None:
         """What the next create is answered with."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, NoReturn
 from unittest import mock
 
 from pymongo.collection import Collection
@@ -29,6 +29,11 @@ WRITES = (
 
 class KilledError(BaseException):
     """The process is gone: nothing in the product may catch it."""
+
+
+def dies(*_: Any, **__: Any) -> NoReturn:
+    """Stands for the step that the process does not live to take."""
+    raise KilledError
 
 
 class Points:

@@ -17,6 +17,7 @@ from speechai.store.attempt_documents import Wanted
 from speechai.store.database import decimal_of
 from tests.builders import MONDAY_NOON
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
+from tests.integration.operation.writes import KilledError, dies
 
 
 def places_used(services, job):
@@ -439,12 +440,6 @@ def test_a_final_job_is_reopened_on_record_and_called_again(services, worker, pr
 
 def test_how_long_the_provider_says_to_wait_outlives_a_crash(services, worker, provider, monkeypatch):
     """Killed between the attempt that is given back and its job."""
-
-    class KilledError(BaseException):
-        pass
-
-    def dies(*_, **__):
-        raise KilledError
 
     provider.fail_creates.append(Throttled("HTTP 429", retry_after=3600))
     add_batch(services)

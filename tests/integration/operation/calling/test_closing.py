@@ -15,14 +15,7 @@ from speechai.operation.recovery import sweep
 from speechai.retell.errors import Throttled
 from tests.fakes import make_services
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
-
-
-class KilledError(BaseException):
-    """What kill -9 is to the code: nothing after it runs."""
-
-
-def dies(*_, **__):
-    raise KilledError
+from tests.integration.operation.writes import KilledError, dies
 
 
 def days(services, worker, count=1):

@@ -14,6 +14,7 @@ from speechai.operation.records import do_not_call
 from speechai.operation.recovery import sweep
 from tests.fakes import ENDS
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
+from tests.integration.operation.writes import KilledError, dies
 
 
 def late(services, attempt, **said):
@@ -58,12 +59,6 @@ def test_whoever_opted_out_is_rung_by_no_other_batch_though_the_settling_worker_
 ):
     """An opt-out is entered before the call stops holding the person's line: a crash leaves no gap."""
 
-    class DiedError(BaseException):
-        pass
-
-    def dies(*_, **__):
-        raise DiedError
-
     provider.default = "opted_out"
     add_batch(services)
     worker.run(before="persist_result")
@@ -71,7 +66,7 @@ def test_whoever_opted_out_is_rung_by_no_other_batch_though_the_settling_worker_
     worker.run(before="persist_result")
     with monkeypatch.context() as crash:
         crash.setattr(settling, "conclude", dies)
-        with pytest.raises(DiedError):
+        with pytest.raises(KilledError):
             worker.run()
     worker.inbox.clear()
     services.clock.advance(timedelta(minutes=2))
@@ -240,12 +235,6 @@ def test_what_a_later_call_came_to_is_not_overwritten_by_an_older_one(services, 
 
 @pytest.mark.parametrize("write", ["strike", "refine", "amend_result"])
 def test_a_crash_before_the_news_are_obeyed_is_made_good_by_the_sweep(services, settled, monkeypatch, write):
-    class KilledError(BaseException):
-        pass
-
-    def dies(*_, **__):
-        raise KilledError
-
     repository = services.store.attempts if write == "strike" else services.store.jobs
     with monkeypatch.context() as crash:
         crash.setattr(repository, write, dies)

@@ -15,10 +15,7 @@ from speechai.operation.campaigns import accounts, batches, jobs
 from speechai.operation.recovery import sweep, sweep_part
 from speechai.retell.errors import Throttled, UnknownResult
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
-
-
-class KilledError(BaseException):
-    """What kill -9 is to the code: nothing after it runs."""
+from tests.integration.operation.writes import KilledError
 
 
 def and_then_dies(function):

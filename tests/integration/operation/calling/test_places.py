@@ -12,17 +12,10 @@ from speechai.operation.calling.places import heal_places
 from speechai.store.groups import GroupRepository
 from tests.builders import MONDAY_NOON, SANTIAGO
 from tests.integration.operation.conftest import add_batch, job_id, job_of
+from tests.integration.operation.writes import KilledError, dies
 
 DAY = date(2026, 11, 23)
 LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
-
-
-class KilledError(BaseException):
-    """The process is gone."""
-
-
-def killed(*_, **__):
-    raise KilledError
 
 
 def a_while_later(services):
@@ -40,7 +33,7 @@ def test_a_place_that_a_dying_dialer_took_is_free_again(services, worker, monkey
         {}, {"$set": {"waiting_for": "hour", "next_attempt_at": services.clock.now()}}
     )
     with monkeypatch.context() as dying, pytest.raises(KilledError):
-        dying.setattr(GroupRepository, "note_place", killed)
+        dying.setattr(GroupRepository, "note_place", dies)
         dial(services, job_id())
     assert (size(services), job_of(services)["group_date"]) == (1, None)
     a_while_later(services)
@@ -77,5 +70,5 @@ def test_each_day_is_counted_once_after_it_came_to_rest(services, monkeypatch):
     add_batch(services, people=3, start="now")
     a_while_later(services)
     assert heal_places(services, services.store.batches.get("batch-1")) == 0
-    monkeypatch.setattr(services.store.groups._jobs, "count_documents", killed)
+    monkeypatch.setattr(services.store.groups._jobs, "count_documents", dies)
     assert heal_places(services, services.store.batches.get("batch-1")) == 0

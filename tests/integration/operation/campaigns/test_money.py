@@ -24,6 +24,7 @@ from speechai.operation.records import charging
 from tests.builders import MONDAY_NOON
 from tests.fakes import ENDS, make_services
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
+from tests.integration.operation.writes import KilledError, dies
 
 CALL = Decimal("15.37")  # what a "promise" costs at the scripted provider
 WORST = Decimal(180)  # 18 cents a minute, 10 minutes
@@ -377,11 +378,3 @@ def test_a_cost_that_grew_before_a_crash_is_charged_by_the_sweep(services, worke
     assert funds(services).balance == 500 - CALL
     recovery.sweep(services)
     assert funds(services).balance == services.store.funds.ledger_sum("acme") == 500 - 40
-
-
-class KilledError(BaseException):
-    """What kill -9 is to the code: nothing after it runs."""
-
-
-def dies(*_, **__):
-    raise KilledError

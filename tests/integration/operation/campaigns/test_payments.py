@@ -22,6 +22,7 @@ from speechai.store.merging import Merge
 from tests.builders import MONDAY_NOON, a_debt
 from tests.fakes import ENDS
 from tests.integration.operation.conftest import add_batch, job_id, job_of, phone
+from tests.integration.operation.writes import KilledError, dies
 
 TODAY = date(2026, 11, 23)
 RUT = "12345678-5"
@@ -397,18 +398,14 @@ def test_nothing_is_decided_against_whom_the_list_names_in_a_row_that_cannot_be_
 
 def test_a_crash_between_reopening_and_judging_is_made_up_for_by_the_next_list(promised, monkeypatch):
     promised.clock.set(MONDAY_NOON + timedelta(days=5))
-    monkeypatch.setattr(type(promised.store.payments), "judge_promise", killed)
-    with pytest.raises(KeyboardInterrupt):
+    monkeypatch.setattr(type(promised.store.payments), "judge_promise", dies)
+    with pytest.raises(KilledError):
         pay(promised)
     monkeypatch.undo()
     assert job_of(promised)["status"] == "pending"
     result = pay(promised)
     assert (dict(result.promises), job_of(promised)["promise"]["status"]) == ({"broken": 1}, "broken")
     assert len(job_of(promised)["reopened"]) == 1
-
-
-def killed(*_args):
-    raise KeyboardInterrupt
 
 
 def test_a_payer_who_is_on_the_phone_is_ended_after_the_call(services, worker, provider):

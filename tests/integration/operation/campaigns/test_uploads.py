@@ -29,18 +29,11 @@ from speechai.operation.campaigns.uploads import (
 from speechai.store.database import LONG_AGO
 from tests.fakes import make_services
 from tests.integration.operation.conftest import phone
+from tests.integration.operation.writes import KilledError, dies
 
 ROOT = Path(speechai.__file__).resolve().parents[1]
 NOW = UploadOptions(policy="anytime", start="now")
 DRAFT = UploadOptions(policy="anytime", start="draft")
-
-
-class Killed(BaseException):
-    """What kill -9 is to the code: nothing after it runs."""
-
-
-def dies(*_, **__):
-    raise Killed
 
 
 def row(number, amount):
@@ -347,12 +340,12 @@ def test_a_chunk_that_was_lost_with_its_server_is_missed(services, path, small_c
 def test_a_discarding_that_is_cut_off_goes_on(services, path, monkeypatch, repository, step):
     with monkeypatch.context() as crash:
         crash.setattr(services.store.batches, "finish_upload", dies)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             upload(services, path, "gente.csv", DRAFT)
     lose_leases(services)
     with monkeypatch.context() as crash:
         crash.setattr(getattr(services.store, repository), step, dies)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             discard_abandoned(services)
     assert discard_abandoned(services) == 1
     assert stored(services) == (0, 0, 0)
@@ -376,7 +369,7 @@ def test_an_upload_that_was_taken_to_be_discarded_does_not_finish(services, path
 def test_a_crash_between_finishing_and_starting_leaves_the_wish(services, path, monkeypatch):
     with monkeypatch.context() as crash:
         crash.setattr(batches, "start", dies)
-        with pytest.raises(Killed):
+        with pytest.raises(KilledError):
             upload(services, path, "gente.csv", NOW)
     [batch] = services.store.batches.page(limit=10, before=None)
     assert (batch["status"], batch["start_wish"]) == ("draft", "now")

@@ -7,52 +7,22 @@ from datetime import timedelta
 import pytest
 from pymongo.collection import Collection
 
-from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.catalog.use_cases import Country
 from speechai.operation import recovery
 from speechai.operation.calling import webhooks
 from speechai.operation.campaigns import jobs, payments
-from speechai.operation.campaigns.uploads import UploadOptions, upload
 from speechai.operation.records import do_not_call, erasing, evidence, persons
 from speechai.operation.records.erasing import Removed, Stays, StillCalledError
 from speechai.operation.records.persons import PersonNotFoundError
 from tests.fakes import ENDS
+from tests.integration.operation.records.lists import add, write
+from tests.integration.operation.writes import WRITES, KilledError
 
 RUT, PERSON = "12345678-5", "CL:RUT:123456785"
 PHONE, OTHER = "+56911111111", "+56922222222"
 ALIAS = f"TEL:{PHONE}"
 NAME = "Ana Pérez Soto"
 SECRETS = (PERSON, "123456785", "12345678", PHONE[3:], OTHER[3:], NAME, "Pago el viernes")
-WRITES = (
-    "insert_one",
-    "insert_many",
-    "update_one",
-    "update_many",
-    "delete_one",
-    "delete_many",
-    "bulk_write",
-    "find_one_and_update",
-)
-
-
-class KilledError(BaseException):
-    """The process is gone."""
-
-
-def write(tmp_path, *rows, name="people.csv"):
-    path = tmp_path / name
-    path.write_text("nombre;rut;telefono\n" + "\n".join(";".join(row) for row in rows), encoding="utf-8")
-    return path
-
-
-def add(services, path, **options):
-    given = {
-        "policy": "anytime",
-        "start": "now",
-        "use_case": UseCaseId.NOTIFICATION,
-        "again": True,
-        **options,
-    }
-    return upload(services, path, path.name, UploadOptions(**given))
 
 
 def pay(services):

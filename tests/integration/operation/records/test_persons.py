@@ -6,34 +6,16 @@ from datetime import timedelta
 
 import pytest
 
-from speechai.catalog.use_cases import UseCaseId
 from speechai.operation import recovery
 from speechai.operation.campaigns import accounts
-from speechai.operation.campaigns.uploads import UploadOptions, upload
 from speechai.operation.records import evidence, persons
 from speechai.store.attempt_documents import Wanted
 from tests.builders import MONDAY_NOON
 from tests.integration.operation.conftest import add_batch, job_of
+from tests.integration.operation.records.lists import add, write
 
 RUT = "12345678-5"
 PERSON = "CL:RUT:123456785"
-
-
-def write(tmp_path, *rows, name="people.csv"):
-    path = tmp_path / name
-    path.write_text("nombre;rut;telefono\n" + "\n".join(";".join(row) for row in rows), encoding="utf-8")
-    return path
-
-
-def add(services, path, **options):
-    given = {
-        "policy": "anytime",
-        "start": "now",
-        "use_case": UseCaseId.NOTIFICATION,
-        "again": True,
-        **options,
-    }
-    return upload(services, path, path.name, UploadOptions(**{**given, **options}))
 
 
 def test_a_document_that_arrives_later_joins_two_histories(services, worker, provider, tmp_path):
