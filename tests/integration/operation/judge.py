@@ -25,11 +25,12 @@ from speechai.core.zones import ZONE_OF_COUNTRY
 from speechai.logs import JsonFormatter
 from speechai.retell.client import CallRequest
 from speechai.store import Store
-from tests.integration.operation.exchange import Ring
+from tests.integration.operation.exchange import Exchange, Ring
 from tests.integration.store.summed import summed
 
 ZONE = ZONE_OF_COUNTRY[Country.CL]
 MOST_A_DAY = 3
+MOST_POSTS = 2  # of one attempt
 ON_ITS_WAY = timedelta(seconds=5)
 SILENT = {"invalid", "full", "no_money", "failure"}
 OPEN = [state.value for state in AttemptState if ATTEMPT_MOVES[state]]
@@ -69,7 +70,7 @@ class Judge:
 
     store: Store
     numbers: Sequence[str]
-    ledger: Sequence[Ring]  # the provider's
+    provider: Exchange  # its ledger and the requests it got
     wrong: list[str] = field(default_factory=list)
     undone: set[str] = field(default_factory=set)  # do-not-call entries, by key
 
@@ -112,7 +113,7 @@ class Judge:
 
     def rung(self, ring: Ring, request: CallRequest) -> None:
         """A phone rings: may it?"""
-        ledger, view, number = self.ledger, self._views[-1], ring.number
+        ledger, view, number = self.provider.ledger, self._views[-1], ring.number
         job = self.store.db[self.store.jobs_name].find_one({"_id": request.job_id}) or {}
         person = job.get("person_id", "")
         people = {attempt["_id"]: attempt for attempt in self.store.db[self.store.logs_name].find()}
@@ -198,12 +199,15 @@ class Judge:
         self._attempts, self._jobs = attempts, jobs
 
     def _check_rings(self, attempts: dict[str, Any]) -> None:
-        """What rang is never given back, nor settled as if it had been silent."""
-        for ring in self.ledger:
+        """What rang is never given back, nor settled as if it had been silent; nobody is posted thrice."""
+        for ring in self.provider.ledger:
             attempt = attempts[ring.attempt_id]
             assert attempt["status"] != "released", f"I2: it rang: {attempt}"
             if attempt["status"] not in OPEN and _really(ring):
                 assert attempt["uses_place"], f"I2: it rang: {attempt}"
+
+        posts = Counter(request.attempt_id for request in self.provider.requests)
+        assert max(posts.values(), default=0) <= MOST_POSTS, f"I1: {posts.most_common(1)}"
 
     def _check_rows(self, jobs: dict[str, Any]) -> None:
         """Every row of a file is in exactly one of three places."""

@@ -15,7 +15,7 @@ from speechai.retell.errors import UnknownResult
 from tests.integration.operation.exchange import HISTORY_ENDS, refusals
 from tests.integration.operation.world import DEBT, World
 
-EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "15"))
+EXAMPLES = int(os.environ.get("STATEFUL_EXAMPLES", "60"))
 STEPS = int(os.environ.get("STATEFUL_STEPS", "30"))
 # Shrinking one history takes minutes: asked for by hand.
 PHASES = [Phase.generate, *([Phase.shrink] if "STATEFUL_SHRINK" in os.environ else [])]

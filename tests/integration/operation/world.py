@@ -111,7 +111,7 @@ class World:
         self.store.pacing.ensure(first.settings.provider_key)
         account = Account("default", "Casa Ejemplo", plan, ZONE.key, None, ())
         self.store.accounts.insert(account, self.clock.now())
-        self.judge = Judge(self.store, NUMBERS, self.provider.ledger)
+        self.judge = Judge(self.store, NUMBERS, self.provider)
         self.died = 0
 
     def close(self) -> None:
