@@ -419,6 +419,24 @@ def test_a_payer_who_is_on_the_phone_is_ended_after_the_call(services, worker, p
     assert services.store.batches.document("batch-1")["status"] == "completed"
 
 
+@pytest.mark.parametrize("write", ["apply", "give_back"])
+def test_a_payment_that_comes_as_the_job_begins_to_wait_ends_it(services, worker, provider, write):
+    """It is stored after it was looked for, and its list finds nobody waiting yet."""
+    add_batch(services, person_ids=["CL:RUT:123456785"])
+    if write == "give_back":
+        provider.fail_creates.append(Throttled("HTTP 429"))
+    original = getattr(services.store.jobs, write)
+
+    def pays_first(*args, **kwargs):
+        assert pay(services, (104_050, "2026-11-23"), is_complete=False).ended == 0
+        return original(*args, **kwargs)
+
+    setattr(services.store.jobs, write, pays_first)
+    worker.run()
+    assert (job_of(services)["status"], job_of(services)["reason"]) == ("done", "paid")
+    assert services.store.batches.document("batch-1")["status"] == "completed"
+
+
 def test_who_has_paid_a_part_is_called_on(services, worker, provider):
     add_batch(services, person_ids=["CL:RUT:123456785"])
     worker.run(before="poll_call")
