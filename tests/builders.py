@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-from speechai.catalog.policies import preset
+from speechai.catalog.policies import Consent, preset
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.breaker import CLOSED
 from speechai.core.debt import Debt
@@ -15,6 +15,8 @@ from speechai.core.rules import Facts
 from speechai.core.states import AttemptState, BatchState, JobState
 from speechai.core.waiting import Waiting, WaitingFor
 from speechai.core.zones import ZONE_OF_COUNTRY
+from speechai.store.batches import batch_document
+from speechai.store.database import Document
 
 SANTIAGO = ZONE_OF_COUNTRY[Country.CL]
 # A Monday at noon in Santiago (UTC−3 in summer), no holiday.
@@ -133,3 +135,34 @@ def some_facts(**changes: Any) -> Facts:
         "usable": 2,
     }
     return Facts(**{**values, **changes})
+
+
+def a_batch_document(batch_id: str = "batch-1", **changes: Any) -> Document:
+    """A draft as an upload stores it."""
+    values: dict[str, Any] = {
+        "account_id": "default",
+        "name": batch_id,
+        "use_case": UseCaseId.DEBT_COLLECTION,
+        "country": Country.CL,
+        "policy_id": "house",
+        "provider": "p",
+        "wave_times": (time(9), time(12), time(15)),
+        "tz_name": "America/Santiago",
+        "daily_contacts": 60,
+        "company": None,
+        "deadline_days": None,
+        "final_deadline_days": None,
+        "max_attempts": 9,
+        "agent_id": None,
+        "flow_id": "collections",
+        "priority": 2,
+        "weekdays": None,
+        "retries": {},
+        "purpose": "",
+        "legal_basis": "",
+        "consent": Consent.NONE,
+        "created_by": "test",
+        "instant": MONDAY_NOON,
+        "file": {"name": "x.xlsx", "sha256": batch_id},
+    }
+    return batch_document(batch_id=batch_id, **{**values, **changes})

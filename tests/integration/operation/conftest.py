@@ -10,13 +10,11 @@ from typing import Any
 import pytest
 from pymongo import MongoClient
 
-from speechai.catalog.policies import Consent
-from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.catalog.use_cases import Country
 from speechai.operation.campaigns import batches
 from speechai.operation.services import Services
-from speechai.store.batches import batch_document
 from speechai.store.job_documents import job_document
-from tests.builders import a_debt
+from tests.builders import a_batch_document, a_debt
 from tests.fakes import FakeProvider, Worker, make_services
 from tests.moves import MovesWatch
 
@@ -77,32 +75,15 @@ def add_batch(
     instant = services.clock.now()
     services.store.batches.insert(
         {
-            **batch_document(
-                batch_id=batch_id,
-                account_id="default",
-                name=batch_id,
-                use_case=UseCaseId.DEBT_COLLECTION,
-                country=Country.CL,
+            **a_batch_document(
+                batch_id,
                 policy_id=policy,
                 provider=services.settings.provider_key,
                 wave_times=wave_times,
-                tz_name="America/Santiago",
                 daily_contacts=daily_contacts,
                 company="Casa Ejemplo",
-                deadline_days=None,
-                final_deadline_days=None,
                 max_attempts=max_attempts,
-                agent_id=None,
-                flow_id="collections",
-                priority=2,
-                weekdays=None,
-                retries={},
-                purpose="",
-                legal_basis="",
-                consent=Consent.NONE,
-                created_by="test",
                 instant=instant,
-                file={"name": "x.xlsx", "sha256": batch_id},
             ),
             **changes,
         }

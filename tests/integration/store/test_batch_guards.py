@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date, time
+from datetime import date
 
 import pytest
 from pymongo.errors import DuplicateKeyError
 
-from speechai.catalog.policies import Consent
-from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.core.states import BatchState, WaveState
 from speechai.store import connect, open_store
-from speechai.store.batches import batch_document
-from tests.builders import MONDAY_NOON
+from tests.builders import MONDAY_NOON, a_batch_document
 
 DAY = date(2026, 11, 23)
 EDIT = {"at": MONDAY_NOON, "by": "ana@ejemplo.cl", "changes": {}}
@@ -26,33 +23,7 @@ def store(mongo_uri, database):
 
 
 def document(batch_id="batch-1", claim="sha"):
-    return batch_document(
-        batch_id=batch_id,
-        account_id="default",
-        name="November",
-        use_case=UseCaseId.DEBT_COLLECTION,
-        country=Country.CL,
-        policy_id="house",
-        provider="p",
-        wave_times=(time(9),),
-        tz_name="America/Santiago",
-        daily_contacts=60,
-        company=None,
-        deadline_days=None,
-        final_deadline_days=None,
-        max_attempts=9,
-        agent_id=None,
-        flow_id="collections",
-        priority=2,
-        weekdays=None,
-        retries={},
-        purpose="",
-        legal_basis="",
-        consent=Consent.NONE,
-        created_by="test",
-        instant=MONDAY_NOON,
-        file={"name": "x.xlsx", "sha256": "sha", "claim": claim},
-    )
+    return a_batch_document(batch_id, file={"name": "x.xlsx", "sha256": "sha", "claim": claim})
 
 
 def put(store, state):

@@ -8,17 +8,16 @@ import mongomock
 import pytest
 
 from speechai.catalog.accounts import Account, Plan
-from speechai.catalog.policies import Consent
-from speechai.catalog.use_cases import Country, UseCaseId
+from speechai.catalog.use_cases import Country
 from speechai.core.states import BatchState, JobState, WaveState
 from speechai.core.waiting import Waiting, WaitingFor
 from speechai.store.access import ApiKeyRepository, UserRepository
 from speechai.store.accounts import AccountRepository
-from speechai.store.batches import BatchRepository, WaveRepository, batch_document
+from speechai.store.batches import BatchRepository, WaveRepository
 from speechai.store.job_documents import debt_fields, job_document
 from speechai.store.job_reports import JobReportRepository
 from speechai.store.jobs import JobRepository
-from tests.builders import MONDAY_NOON, a_debt
+from tests.builders import MONDAY_NOON, a_batch_document, a_debt
 
 
 @pytest.fixture
@@ -49,33 +48,16 @@ def a_job_document(number=1, **changes):
     return job_document(**{**values, **changes})
 
 
-def a_batch_document(batch_id="batch-1"):
-    return batch_document(
-        batch_id=batch_id,
-        account_id="default",
-        name="Noviembre",
-        use_case=UseCaseId.DEBT_COLLECTION,
-        country=Country.CL,
-        policy_id="house",
-        provider="p",
+def a_batch():
+    return a_batch_document(
         wave_times=(time(9), time(12)),
-        tz_name="America/Santiago",
-        daily_contacts=60,
-        company=None,
         deadline_days=3,
         final_deadline_days=7,
-        max_attempts=9,
-        agent_id=None,
-        flow_id="collections",
         priority=3,
         weekdays=[1, 2, 3],
         retries={"busy": {"wait_minutes": 10}},
         purpose="Cobrar",
         legal_basis="contrato",
-        consent=Consent.NONE,
-        created_by="test",
-        instant=MONDAY_NOON,
-        file={"name": "x.xlsx", "sha256": "abc"},
     )
 
 
@@ -145,24 +127,24 @@ def test_active_people_are_found_in_the_given_batches_only_the_newest_job_of_eac
 
 def test_a_batch_read_back_is_what_was_stored(db):
     batches = BatchRepository(db)
-    batches.insert(a_batch_document())
+    batches.insert(a_batch())
     batch = batches.get("batch-1")
     assert batch.status is BatchState.DRAFT
     assert batch.wave_times == (time(9), time(12))
     assert (batch.deadline_days, batch.final_deadline_days) == (3, 7)
     assert batch.zone.key == "America/Santiago"
-    assert batches.with_file("default", "abc") == "batch-1"
+    assert batches.with_file("default", "batch-1") == "batch-1"
     assert batches.with_file("default", "abd") is None
 
 
 def test_a_batch_moves_by_its_table_only(db):
     batches = BatchRepository(db)
-    batches.insert(a_batch_document())
+    batches.insert(a_batch())
     assert not batches.move("batch-1", BatchState.PAUSED, {})
     assert batches.move("batch-1", BatchState.RUNNING, {})
     assert batches.move("batch-1", BatchState.CANCELLED, {})
     assert not batches.move("batch-1", BatchState.RUNNING, {})
-    assert batches.with_file("default", "abc") is None  # a cancelled batch may be uploaded again
+    assert batches.with_file("default", "batch-1") is None  # a cancelled batch may be uploaded again
 
 
 def test_a_wave_is_recorded_once(db):
