@@ -180,16 +180,12 @@ def is_nearly_over(site: Site, batch_id: str) -> bool:
 
 
 def is_at_rest(site: Site, batch_id: str) -> bool:
-    """Whether every job of the batch is final, or waits for nothing but the end of the 50 minutes in which
-    nobody can tell whether its call rang. Who asked to be called at a later hour is called now."""
+    """Whether nothing more will come of the batch soon. Who asked for a later hour is called now."""
+    now = datetime.now(UTC)
     for job in site.get("/api/jobs", batch_id=batch_id, status="pending", limit=500)["items"]:
-        if job["waiting_for"] == "hour" and datetime.fromisoformat(job["next_attempt_at"]) > datetime.now(
-            UTC
-        ):
-            site.post(f"/api/jobs/{job['job_id']}/retry")
-    counts = site.counts(batch_id)
-    waiting = counts["pending"] + counts["suspended"]
-    return not waiting and counts["in_progress"] == len(judge.undecided(site, batch_id))
+        if job["waiting_for"] == "hour" and datetime.fromisoformat(job["next_attempt_at"]) > now:
+            site.request("POST", f"/api/jobs/{job['job_id']}/retry")  # refused where it moved meanwhile
+    return judge.is_at_rest(site, batch_id)
 
 
 def calm(site: Site, uploads: list[dict[str, Any]]) -> list[str]:

@@ -97,6 +97,13 @@ def undecided(site: Site, batch_id: str) -> list[str]:
     ]
 
 
+def is_at_rest(site: Site, batch_id: str) -> bool:
+    """Whether every job of the batch is final, but for those whose attempt only time decides."""
+    counts = site.counts(batch_id)
+    waiting = counts["pending"] + counts["suspended"]
+    return not waiting and counts["in_progress"] == len(undecided(site, batch_id))
+
+
 def rows(upload: Mapping[str, Any], jobs: int) -> list[str]:
     """I8: every row is a job, merged into one, or rejected; and the jobs are there."""
     found = []

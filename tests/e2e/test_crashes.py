@@ -17,6 +17,7 @@ from speechai.clock import monotonic
 from speechai.failpoints import PLACES
 from speechai.stack import keeper, wait
 from speechai.stack.stack import Stack
+from tests.e2e import judge
 from tests.e2e.site import FAST, SIMULATOR, Site, invariants_hold, write_people
 
 HEALED = 240  # seconds for a batch in which every step was once the last of a process
@@ -54,7 +55,9 @@ def test_a_crash_at_every_step_of_a_wave_and_its_calls(rough: Site, failpoints: 
         (failpoints / place).touch()
     arguments = json.dumps([batch_id, rough.today(), "09:00"])
     rough.celery("call", "tasks.waves.run_wave", "--args", arguments)
-    rough.completed(batch_id, HEALED)
+    wait.until(partial(judge.is_at_rest, rough, batch_id), seconds=HEALED, what=batch_id)
+    # Where both posts of one attempt died on their way, nobody can tell for 50 minutes whether it rang.
+    assert len(judge.undecided(rough, batch_id)) <= 1
     missed = {place.name for place in failpoints.iterdir()}
     # Whether news come late is the provider's luck; `test_late_news` dies there for certain.
     assert missed <= {"news_kept"}, "steps that nobody came by"
