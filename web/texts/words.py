@@ -17,7 +17,7 @@ TEXTS: dict[str, tuple[str, str]] = {
     "jobs.suspended": ("Suspendidos", "Suspended"),
     "jobs.done": ("Listos", "Done"),
     "jobs.failed": ("Sin éxito", "Failed"),
-    "waiting.wave": ("espera otra tanda u otro día", "waits for a wave or another day"),
+    "waiting.wave": ("espera la próxima tanda, u otro día", "waits for the next wave, or another day"),
     "waiting.turn": ("en turno desde", "its turn, from"),
     "waiting.hour": ("a su hora", "at its own hour"),
     "waiting.account": ("espera saldo o presupuesto", "waits for balance or budget"),
