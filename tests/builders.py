@@ -17,6 +17,7 @@ from speechai.core.waiting import Waiting, WaitingFor
 from speechai.core.zones import ZONE_OF_COUNTRY
 from speechai.store.batches import batch_document
 from speechai.store.database import Document
+from speechai.store.job_documents import job_document
 
 SANTIAGO = ZONE_OF_COUNTRY[Country.CL]
 # A Monday at noon in Santiago (UTC−3 in summer), no holiday.
@@ -166,3 +167,27 @@ def a_batch_document(batch_id: str = "batch-1", **changes: Any) -> Document:
         "file": {"name": "x.xlsx", "sha256": batch_id},
     }
     return batch_document(batch_id=batch_id, **{**values, **changes})
+
+
+def a_job_document(number: int = 1, **changes: Any) -> Document:
+    """A new job as an upload stores it."""
+    values: dict[str, Any] = {
+        "job_id": f"job-{number:06d}",
+        "seq": number,
+        "batch_id": "batch-1",
+        "account_id": "default",
+        "person_id": f"CL:RUT:{number}",
+        "country": Country.CL,
+        "document": "111111111",
+        "document_label": "11111111-1",
+        "name": "Ana Pérez",
+        "phones": ["+56911111111", "+56922222222"],
+        "company": None,
+        "debt": a_debt(),
+        "offer": {},
+        "variables": {"comuna": "Maipú"},
+        "max_attempts": 9,
+        "rows": [2, 3],
+        "instant": MONDAY_NOON,
+    }
+    return job_document(**{**values, **changes})

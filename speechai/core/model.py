@@ -84,6 +84,7 @@ class Job:
     name: str
     company: str | None
     debt: Debt | None
+    owed_since: datetime | None = None  # when its debt was told of: payments count from then
     offer: dict[str, str] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
     was_dialed: bool = False  # some attempt of it has an outcome
@@ -95,6 +96,10 @@ class Job:
     def due(self) -> datetime | None:
         """The earliest instant of the next call (UTC); None where no time alone brings it."""
         return self.waiting.due if self.waiting else None
+
+    def is_due(self, instant: datetime) -> bool:
+        """Whether nothing but a line is missing for its call."""
+        return self.waiting is not None and self.waiting.is_due(instant)
 
     @property
     def is_in_review(self) -> bool:

@@ -64,6 +64,7 @@ class Facts:
     registries: Mapping[str, datetime] = field(default_factory=dict)  # when each was last consulted
     lacking: JobReason | None = None  # what the account lacks for one more call
     money_tied_up: bool = False  # calls in flight hold what one more would need
+    has_paid: bool = False  # all that the job is about
 
 
 class RuleResult(NamedTuple):
@@ -138,6 +139,7 @@ def judge(job: Job, book: Rulebook, facts: Facts, instant: datetime) -> Verdict:
         _policy(asked),
         _means(asked),
         _do_not_call(asked),
+        _paid(asked),
         _phone(asked),
         _attempts(asked),
         _days(asked),
@@ -230,6 +232,13 @@ def _means(asked: _Question) -> RuleResult:
         until = asked.instant + OPEN_CALL_RECHECK
         return RuleResult("money_in_flight", False, detail, "account", until, Then.LEAVE)
     return RuleResult("account", True, "the account can pay", "account")
+
+
+def _paid(asked: _Question) -> RuleResult:
+    if not asked.facts.has_paid:
+        return RuleResult("paid", True, "payments do not cover what is owed", "payments")
+    detail = "payments cover all that is owed"
+    return RuleResult("paid", False, detail, "payments", then=Then.END, reason=JobReason.PAID)
 
 
 def _phone(asked: _Question) -> RuleResult:

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from bson import encode
 from pymongo import ASCENDING, DESCENDING, IndexModel
+from pymongo.collection import Collection
 
 from speechai.core.promises import OPEN_PROMISES, PromiseState
 from speechai.core.states import OPEN_ATTEMPTS, BatchState, JobState, WaveState
 from speechai.core.waiting import AFTER_ACCOUNT, FOR_A_LINE, WaitingFor
-from speechai.store.database import LONG_AGO, Db
+from speechai.store.database import LONG_AGO, Db, Document
 from speechai.store.tallies import UNCOUNTED
+
+log = logging.getLogger(__name__)
 
 _MARKED = IndexModel(
     [(UNCOUNTED, ASCENDING), ("batch_id", ASCENDING)],
@@ -257,4 +265,22 @@ def ensure_indexes(db: Db, *, jobs: str, logs: str) -> dict[str, list[str]]:
         # files between preview and confirmation; the sweep forgets them (a TTL would leave their chunks)
         "uploads.files": [IndexModel([("metadata.saved_at", ASCENDING)], name="expiry")],
     }
-    return {name: db[name].create_indexes(models) for name, models in wanted.items()}
+    return {name: _built(db[name], models) for name, models in wanted.items()}
+
+
+def _built(collection: Collection[Document], models: Sequence[IndexModel]) -> list[str]:
+    """Build what is missing; an index that an earlier version defined otherwise is built anew."""
+    known = collection.index_information()
+    for model in models:
+        wanted = model.document
+        there = known.get(wanted["name"])
+        if there is not None and _definition(there) != _definition(wanted):
+            log.warning("index %s of %s is built anew", wanted["name"], collection.name)
+            collection.drop_index(wanted["name"])
+    return collection.create_indexes(models)
+
+
+def _definition(index: Mapping[str, Any]) -> bytes:
+    """What of an index decides what it holds, as the database compares it."""
+    options = ("unique", "sparse", "partialFilterExpression")
+    return encode({"key": dict(index["key"]), **{name: index[name] for name in options if index.get(name)}})

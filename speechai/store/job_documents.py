@@ -125,6 +125,7 @@ def job_from(document: Document) -> Job:
         name=document.get("nombre") or "",
         company=document.get("empresa"),
         debt=debt_from(document.get("debt")),
+        owed_since=document.get("debt_replaced_at") or document["created_at"],
         offer=document.get("offer") or {},
         variables=document.get("variables") or {},
         was_dialed=document.get("last_outcome") is not None,

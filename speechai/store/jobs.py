@@ -188,10 +188,13 @@ class JobRepository:
         wanted = {"_id": job.id, "status": JobState.PENDING.value, **_as_judged(job)}
         self._jobs.update_one(wanted, {"$set": changes})
 
-    def give_back(self, job_id: str, attempt_id: str, step: Step, instant: datetime) -> bool:
+    def give_back(
+        self, job_id: str, attempt_id: str, step: Step, instant: datetime, *, owed_since: datetime | None
+    ) -> bool:
         """in_progress → where it goes on, or ends: its attempt was given back, nothing rang."""
         changes = {**_after(step, instant), "attempt_id": None, "is_calling": False}
-        return self._move(job_id, step.state, changes, guard={"attempt_id": attempt_id})
+        guard = {"attempt_id": attempt_id, **_as_paid(step.reason, owed_since)}
+        return self._move(job_id, step.state, changes, guard=guard)
 
     def apply(
         self,
@@ -201,9 +204,11 @@ class JobRepository:
         *,
         attempt_id: str,
         attempts: int,
+        owed_since: datetime | None = None,
         result: Document | None = None,
     ) -> bool:
-        """Move the job as the rules decided, once: guarded by the attempt that led here."""
+        """Move the job as the rules decided, once: guarded by the attempt that led here, and where it ends as
+        paid by the debt (`owed_since`) that was held against the payments."""
         changes = {
             **_after(step, instant),
             "attempts": attempts,
@@ -213,7 +218,7 @@ class JobRepository:
             "reserved_until": None,
             **(result or {}),
         }
-        guard = {"attempt_id": attempt_id}
+        guard = {"attempt_id": attempt_id, **_as_paid(step.reason, owed_since)}
         return self._move(job_id, step.state, changes, guard=guard)
 
     def hold(self, job: Job, step: Step, instant: datetime) -> bool:
@@ -244,10 +249,19 @@ class JobRepository:
         """Note that a number is not this person's, or is none."""
         self._jobs.update_one({"_id": job_id}, {"$addToSet": {"struck_phones": number}})
 
-    def finish(self, job_id: str, state: JobState, reason: JobReason, instant: datetime) -> bool:
-        """End a job that has no open attempt. False where it is final already, or being called."""
-        step = Step(state, reason)
-        return self._move(job_id, state, _after(step, instant), only_from=_AT_REST)
+    def finish(
+        self,
+        job_id: str,
+        state: JobState,
+        reason: JobReason,
+        instant: datetime,
+        *,
+        owed_since: datetime | None = None,
+    ) -> bool:
+        """End a job that has no open attempt. False where it is final already, or being called; or is to end
+        as paid, and owes something else by now than what was told of at `owed_since`."""
+        changes, guard = _after(Step(state, reason), instant), _as_paid(reason, owed_since)
+        return self._move(job_id, state, changes, guard=guard, only_from=_AT_REST)
 
     def finish_some(self, batch_id: str, reason: JobReason, instant: datetime, limit: int) -> int:
         """End up to `limit` jobs of a batch that are not being called: failed, with `reason`.
@@ -304,7 +318,8 @@ class JobRepository:
     def accounts_suspended(self) -> list[str]:
         """Accounts some of whose jobs wait for what they lack."""
         held = {"status": JobState.SUSPENDED.value, "waiting_for": {"$in": _FOR_THE_ACCOUNT}}
-        return list(self._jobs.distinct("account_id", held))
+        pipeline: list[Document] = [{"$match": held}, {"$group": {"_id": "$account_id"}}]
+        return [row["_id"] for row in self._jobs.aggregate(pipeline, hint="suspended")]
 
     def reopen(
         self,
@@ -429,6 +444,13 @@ class JobRepository:
 def _as_judged(job: Job) -> Document:
     """The guard of what a verdict leads to: the job is due, or waits, as it did when it was judged."""
     return waiting_fields(job.waiting)
+
+
+def _as_paid(reason: JobReason | None, owed_since: datetime | None) -> Document:
+    """The guard of an end as paid: no later upload has replaced the debt that the payments cover."""
+    if reason is not JobReason.PAID:
+        return {}
+    return {"$expr": {"$eq": [{"$ifNull": ["$debt_replaced_at", "$created_at"]}, owed_since]}}
 
 
 def _after(step: Step, instant: datetime) -> Document:

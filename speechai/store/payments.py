@@ -7,9 +7,11 @@ from datetime import date, datetime
 
 from pymongo import UpdateOne
 
+from speechai.core.model import Job
 from speechai.core.promises import OPEN_PROMISES, PromiseState
 from speechai.core.states import JobReason, JobState
 from speechai.store.database import Db, Document
+from speechai.store.job_documents import job_from
 
 
 class PaymentRepository:
@@ -79,20 +81,19 @@ class PaymentRepository:
         )
         return changed.modified_count == 1
 
-    def waiting_jobs(self, account_id: str, person_ids: Sequence[str]) -> list[Document]:
+    def waiting_jobs(self, account_id: str, person_ids: Sequence[str]) -> list[Job]:
         """Jobs of these people in the account that would be called again, with what they owe."""
         states = [JobState.PENDING.value, JobState.SUSPENDED.value]
-        return list(
-            self._jobs.find(
-                {
-                    "account_id": account_id,
-                    "person_id": {"$in": list(person_ids)},
-                    "status": {"$in": states},
-                    "reason": {"$ne": JobReason.PAID.value},
-                    "debt": {"$ne": None},
-                }
-            )
+        found = self._jobs.find(
+            {
+                "account_id": account_id,
+                "person_id": {"$in": list(person_ids)},
+                "status": {"$in": states},
+                "reason": {"$ne": JobReason.PAID.value},
+                "debt": {"$ne": None},
+            }
         )
+        return [job_from(document) for document in found]
 
 
 def payment_document(

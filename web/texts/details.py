@@ -46,6 +46,8 @@ _SPANISH: tuple[tuple[re.Pattern[str], str], ...] = tuple(
             r"the budget of the day does not cover one more call",
             "el presupuesto del día no cubre una llamada más",
         ),
+        (r"payments do not cover what is owed", "los pagos no cubren lo que se debe"),
+        (r"payments cover all that is owed", "los pagos cubren todo lo que se debe"),
         (r"(\d+) usable numbers", r"números que sirven: \1"),
         (r"(\d+) of (\d+) attempts used", r"\1 de \2 llamadas hechas"),
         (r"(\d+) of (\d+) days without an answer", r"\1 de \2 días sin respuesta"),

@@ -58,22 +58,8 @@ def give_back(services: Services, job_id: str, attempt_id: str, due: datetime) -
     batch = services.store.batches.get(job.batch_id)
     step = end_instead(services, job, batch) if batch else None
     step = step or Step(JobState.PENDING, waiting=job.waiting_again(due))
-    if not services.store.jobs.give_back(job_id, attempt_id, step, services.clock.now()):
-        return False
-    if not step.state.is_final and batch:
-        end_if_paid(services, job, batch)
-    return True
-
-
-def end_if_paid(services: Services, job: Job, batch: Batch) -> bool:
-    """End a job that waits again, if its payment came in since it was looked for: whoever stored the payment
-    found nobody waiting."""
-    if not has_paid_all(services, job):
-        return False
-    ended = services.store.jobs.finish(job.id, JobState.DONE, JobReason.PAID, services.clock.now())
-    if ended:
-        complete_if_over(services, batch)
-    return ended
+    owed_since, instant = job.owed_since, services.clock.now()
+    return services.store.jobs.give_back(job_id, attempt_id, step, instant, owed_since=owed_since)
 
 
 def reopen(

@@ -9,9 +9,10 @@ from __future__ import annotations
 import logging
 import uuid
 import zlib
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from speechai.catalog.policies.law import has_prefix
+from speechai.core.model import Job
 from speechai.core.rules import OPEN_CALL_RECHECK
 from speechai.core.states import AttemptState, JobState
 from speechai.core.zones import local_day
@@ -47,8 +48,7 @@ def _dial(services: Services, job_id: str) -> Dialed:
 
     from_number, wait = _from_number(services, judged)
     if wait > LONGEST_COUNTDOWN.total_seconds():
-        until = judged.at + timedelta(seconds=wait)
-        services.store.jobs.postpone(judged.job, judged.job.waiting_again(until), ["calls_per_second"])
+        _postpone(services, judged.job, judged.at, timedelta(seconds=wait), "calls_per_second")
         return Dialed(DialResult.HELD, turn_is_free=True)
     if wait > 0:
         return Dialed(DialResult.THROTTLED, wait)
@@ -73,9 +73,16 @@ def _judged(services: Services, job_id: str) -> Judged | Dialed:
         return may_i(services, job, standing)
     except Exception:
         # Its rules cannot be asked: that is a fault, and no reason to hold a place that others could take.
-        until = services.clock.now() + UNJUDGED_AGAIN
-        services.store.jobs.postpone(job, job.waiting_again(until), ["unjudged"])
+        _postpone(services, job, services.clock.now(), UNJUDGED_AGAIN, "unjudged")
         raise
+
+
+def _postpone(services: Services, job: Job, instant: datetime, pause: timedelta, why: str) -> None:
+    """It is due again after a pause; one whose own time has not come keeps what it waits for."""
+    if job.is_due(instant):
+        services.store.jobs.postpone(job, job.waiting_again(instant + pause), [why])
+    else:
+        services.store.jobs.take_back(job.id)
 
 
 def _take_group_place(services: Services, judged: Judged) -> bool:
@@ -160,8 +167,7 @@ def _reserve(services: Services, judged: Judged, from_number: str) -> Dial | Dia
         store.attempts.reserve(reservation)
     except (NoPlaceLeftError, AlreadyOpenError, LookAgainError) as error:
         # Another worker was quicker, by a moment: the rules are asked again, a little later.
-        soon = job.waiting_again(judged.at + OPEN_CALL_RECHECK)
-        store.jobs.postpone(job, soon, [type(error).__name__])
+        _postpone(services, job, judged.at, OPEN_CALL_RECHECK, type(error).__name__)
         unwind(services, held, "another call took its place", before=AttemptState.RESERVED)
         return Dialed(DialResult.HELD, turn_is_free=True)
     reached("attempt_reserved")

@@ -19,6 +19,7 @@ from speechai.core.zones import local_day, zone_of_number
 from speechai.operation.calling.closing import complete_if_over
 from speechai.operation.records.charging import means
 from speechai.operation.records.do_not_call import Against, against
+from speechai.operation.records.payments import paid_of
 from speechai.operation.services import Services
 from speechai.store.attempt_documents import Line, Wanted
 from speechai.store.standing import Standing
@@ -96,6 +97,7 @@ def facts_of(
     )
     registries = store.do_not_call.registries() if book.policy.registries else {}
     lacks, tied_up = means(services, standing, instant)
+    paid = paid_of(services, jobs)
     found = []
     for job, own, calls, entries in zip(jobs, lines, around, listed, strict=True):
         history = histories.get(job.id, [])
@@ -121,6 +123,7 @@ def facts_of(
                 has_group_place=job.group_date == today or has_room,
                 lacking=lacks,
                 money_tied_up=tied_up,
+                has_paid=job.id in paid,
             )
         )
     return found
@@ -149,16 +152,20 @@ def _line(number: str, job: Job, standing: Standing, instant: datetime) -> Line:
 def hold(services: Services, judged: Judged) -> bool:
     """Write down why a job is not called now, and when it will be looked at again.
 
-    True where its turn is free for somebody else; False where what holds it holds its whole batch.
+    A job whose own time has not come (a message may be late, or an order by hand) keeps what it waits for,
+    unless no waiting helps. True where its turn is free for somebody else; False where what holds it holds
+    its whole batch.
     """
     job, instant, jobs = judged.job, judged.at, services.store.jobs
     rule, names = judged.verdict.decisive, sorted(judged.verdict.names)
     log.info(
         "held: %s", ", ".join(names), extra={"job_id": job.id, "until": str(judged.verdict.next_allowed_at)}
     )
-    match rule.then:
+    match rule.then if rule.then is Then.END or job.is_due(instant) else Then.LEAVE:
         case Then.END:
-            jobs.finish(job.id, JobState.FAILED, _reason(rule), instant)
+            reason = _reason(rule)
+            state = JobState.DONE if reason is JobReason.PAID else JobState.FAILED
+            jobs.finish(job.id, state, reason, instant, owed_since=job.owed_since)
             complete_if_over(services, judged.standing.batch)
         case Then.LACK:
             jobs.suspend(job, _reason(rule))

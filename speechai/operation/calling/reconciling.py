@@ -16,7 +16,6 @@ from speechai.operation.calling.judging import may_i
 from speechai.operation.calling.placing import Dial, found, post
 from speechai.operation.calling.settling import review
 from speechai.operation.calling.unwinding import LOOK_FOR_AFTER, Held
-from speechai.operation.records.payments import has_paid_all
 from speechai.operation.services import Services
 from speechai.retell.errors import ProviderError
 
@@ -103,8 +102,6 @@ def _post_again(services: Services, attempt: Attempt) -> bool:
     judged = may_i(services, job, standing, number=attempt.to_number)
     if judged.verdict.names - _ITS_OWN - {cap.name for cap in judged.book.policy.caps}:
         return False  # not now: within the 50 minutes it is asked again
-    if has_paid_all(services, job):
-        return False  # nothing is left to call about: it is only looked for
     account = standing.account
     if services.pace.wait(attempt.from_number, account.calls_per_second if account else None) > 0:
         return False

@@ -22,7 +22,7 @@ from speechai.core.outcomes import Outcome, classify, is_known
 from speechai.core.retry_table import Number
 from speechai.core.states import AttemptState
 from speechai.failpoints import reached
-from speechai.operation.calling.closing import complete_if_over, end_if_paid, end_instead
+from speechai.operation.calling.closing import complete_if_over, end_instead
 from speechai.operation.calling.dispatching import dispatch
 from speechai.operation.calling.outages import hold_account
 from speechai.operation.calling.pacing import ask_for_limit
@@ -309,7 +309,13 @@ def conclude(services: Services, attempt: Attempt, *, late: bool = False) -> boo
     if job.attempt_id == attempt.id:
         step = _step(services, attempt, job, standing, history, instant)
         moved = store.jobs.apply(
-            job.id, step, instant, attempt_id=attempt.id, attempts=job.attempts, result=result
+            job.id,
+            step,
+            instant,
+            attempt_id=attempt.id,
+            attempts=job.attempts,
+            owed_since=job.owed_since,
+            result=result,
         )
     else:
         step = _step(services, attempt, job, standing, history, attempt.settled_at or instant)
@@ -319,7 +325,7 @@ def conclude(services: Services, attempt: Attempt, *, late: bool = False) -> boo
             store.jobs.amend_result(job.id, result)
     reached("job_moved")
     if moved:
-        _go_on(services, attempt, job, step, standing.batch, instant)
+        _go_on(services, attempt, step, standing.batch, instant)
     return moved
 
 
@@ -338,14 +344,12 @@ def _step(
     return step if step.state.is_final else end_instead(services, job, standing.batch) or step
 
 
-def _go_on(
-    services: Services, attempt: Attempt, job: Job, step: Step, batch: Batch, instant: datetime
-) -> None:
+def _go_on(services: Services, attempt: Attempt, step: Step, batch: Batch, instant: datetime) -> None:
     extra = {"job_id": attempt.job_id, "attempt_id": attempt.id, "reason": step.reason}
     log.info("%s: the job is %s", attempt.outcome, step.state.value, extra=extra)
     if step.state.is_final:
         complete_if_over(services, batch)
-    elif not end_if_paid(services, job, batch) and step.waiting and step.waiting.is_due(instant):
+    elif step.waiting and step.waiting.is_due(instant):
         services.nudges.dispatch()
 
 

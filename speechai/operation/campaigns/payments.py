@@ -22,6 +22,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from speechai.catalog.use_cases import Country
+from speechai.core.model import Job
 from speechai.core.promises import PromiseState, judged
 from speechai.core.states import JobReason, JobState
 from speechai.core.zones import local_day
@@ -133,11 +134,11 @@ class _Judging:
         """Of those who paid: whose promise is kept, and who has paid all that a waiting job is about."""
         store = self.services.store.payments
         paid = store.of_people(self.account_id, people)
-        for job in store.promises_of(self.account_id, people):
-            if self._state(job, paid, as_of=date.min) is PromiseState.KEPT:
-                self._judge(job, paid, PromiseState.KEPT)
+        for promised in store.promises_of(self.account_id, people):
+            if self._state(promised, paid, as_of=date.min) is PromiseState.KEPT:
+                self._judge(promised, paid, PromiseState.KEPT)
         for job in store.waiting_jobs(self.account_id, people):
-            if covers(job, paid.get(job["person_id"], []), self.zone):
+            if covers(job, paid.get(job.person_id, []), self.zone):
                 self._end(job)
 
     def judge_due(self, as_of: date, unclear: set[str]) -> None:
@@ -169,11 +170,13 @@ class _Judging:
         ):
             self.result.promises[state.value] += 1
 
-    def _end(self, job: Document) -> None:
-        services = self.services
-        if services.store.jobs.finish(job["_id"], JobState.DONE, JobReason.PAID, services.clock.now()):
+    def _end(self, job: Job) -> None:
+        services, instant = self.services, self.services.clock.now()
+        if services.store.jobs.finish(
+            job.id, JobState.DONE, JobReason.PAID, instant, owed_since=job.owed_since
+        ):
             self.result.ended += 1
-            if batch := services.store.batches.get(job["batch_id"]):
+            if batch := services.store.batches.get(job.batch_id):
                 closing.complete_if_over(services, batch)
 
     def _back_to_the_flow(self, job: Document, state: PromiseState) -> None:

@@ -34,26 +34,30 @@ def paid_since(payments: Iterable[Document], currency: str, since: datetime, zon
     )
 
 
-def covers(job: Document, payments: Sequence[Document], zone: ZoneInfo) -> bool:
+def covers(job: Job, payments: Sequence[Document], zone: ZoneInfo) -> bool:
     """Whether these payments of the job's person cover all that the job is about.
 
     A debt counts from the upload that brought it: payments made before a later upload replaced it are in the
     new sum already.
     """
-    debt = job.get("debt")
-    if not debt:
+    if job.debt is None or job.owed_since is None:
         return False
-    since = job.get("debt_replaced_at") or job["created_at"]
-    return paid_since(payments, debt["currency"], since, zone) >= int(debt["total_minor"])
+    return paid_since(payments, job.debt.currency, job.owed_since, zone) >= job.debt.total_minor
 
 
 def has_paid_all(services: Services, job: Job) -> bool:
     """Whether the job's person has paid all that the job is about: nothing is left to call about."""
-    if job.debt is None:
-        return False
-    store = services.store
-    paid = store.payments.of_people(job.account_id, [job.person_id]).get(job.person_id)
-    document = store.jobs.document(job.id) if paid else None
-    if not paid or document is None:
-        return False
-    return covers(document, paid, zone_of_account(services, job.account_id))
+    return job.id in paid_of(services, [job])
+
+
+def paid_of(services: Services, jobs: Sequence[Job]) -> frozenset[str]:
+    """Those of these jobs, all of one account, whose people have paid all that they are about: their ids."""
+    owing = [job for job in jobs if job.debt is not None]
+    if not owing:
+        return frozenset()
+    account_id = owing[0].account_id
+    paid = services.store.payments.of_people(account_id, [job.person_id for job in owing])
+    if not paid:
+        return frozenset()
+    zone = zone_of_account(services, account_id)
+    return frozenset(job.id for job in owing if covers(job, paid.get(job.person_id, []), zone))

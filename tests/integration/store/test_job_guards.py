@@ -76,8 +76,8 @@ def test_a_job_is_begun_as_it_was_judged(store, other):
 
 def test_an_older_attempt_gives_the_job_back_to_nobody(called):
     step = Step(JobState.PENDING, waiting=AGAIN)
-    assert not called.jobs.give_back("job-1", "att-1", step, MONDAY_NOON)
-    assert called.jobs.give_back("job-1", "att-2", step, MONDAY_NOON)
+    assert not called.jobs.give_back("job-1", "att-1", step, MONDAY_NOON, owed_since=None)
+    assert called.jobs.give_back("job-1", "att-2", step, MONDAY_NOON, owed_since=None)
 
 
 def test_an_older_attempt_does_not_move_the_job(called):
@@ -168,8 +168,17 @@ def test_time_does_not_resume_what_money_holds_nor_money_what_time_does(store):
     assert store.jobs.resume_suspended(LATER)
 
 
+def test_a_job_ends_as_paid_only_where_it_owes_what_was_compared(store):
+    owed_since = store.jobs.get("job-1").owed_since
+    assert owed_since == MONDAY_NOON
+    store.db["call_jobs"].update_one({}, {"$set": {"debt_replaced_at": LATER}})
+    assert not store.jobs.finish("job-1", JobState.DONE, JobReason.PAID, LATER, owed_since=owed_since)
+    assert store.jobs.get("job-1").owed_since == LATER
+    assert store.jobs.finish("job-1", JobState.DONE, JobReason.PAID, LATER, owed_since=LATER)
+
+
 def test_a_merge_into_a_job_that_is_final_by_now_takes_nothing(store):
-    store.jobs.finish("job-1", JobState.DONE, JobReason.PAID, MONDAY_NOON)
+    store.jobs.finish("job-1", JobState.DONE, JobReason.GOAL_MET, MONDAY_NOON)
     before = document(store)
     merge = Merge(
         claim="sha",

@@ -7,10 +7,11 @@ from datetime import date
 import pytest
 
 from speechai.store import connect, open_store
-from tests.builders import MONDAY_NOON
+from tests.builders import a_job_document
 from tests.integration.store.profiling import profiled
 
 MANY = 3000
+JOB = a_job_document()
 ACCOUNT, PEOPLE = "account-1", [f"CL:RUT:{number}" for number in (6, 11)]
 
 
@@ -21,12 +22,11 @@ def store(mongo_uri, database):
     states = ["promised", "partly_kept", "kept", "broken", "flagged", None]
     made.db["call_jobs"].insert_many(
         {
+            **JOB,
             "_id": f"job-{number}",
             "account_id": f"account-{number % 5}",
             "person_id": f"CL:RUT:{number}",
             "status": ("pending", "done", "suspended", "failed")[number % 4],
-            "debt": {"total_minor": 1, "currency": "CLP"},
-            "created_at": MONDAY_NOON,
             "promise": {"status": states[number % 6], "due": f"2026-{number % 12 + 1:02}-01"},
         }
         for number in range(MANY)

@@ -118,6 +118,7 @@ ARGUMENTS: dict[str, Any] = {
     "outcome": Outcome.NO_ANSWER,
     "paid_minor": 100,
     "password_hash": "hash",
+    "owed_since": MONDAY_NOON,
     "patience": timedelta(seconds=120),
     "people": [f"CL:RUT:{10_000_000 + number}" for number in range(1, 9)],
     "person_day": TODAY,

@@ -68,6 +68,7 @@ DOWN = Breaker(5, MONDAY_NOON, MONDAY_NOON + timedelta(seconds=15), "no connecti
         ("batch_state", {}, {"status": BatchState.DRAFT}, {}, None),
         ("provider", {}, {"provider": "https://api.retellai.com#1"}, {}, None),
         ("policy", {}, {"policy": "anytime"}, {"provider_is_local": False}, None),
+        ("paid", {}, {}, {"has_paid": True}, None),
         ("phone", {}, {}, {"number": None}, None),
         ("phone", {}, {}, {"usable": 0}, None),
         ("job_state", {"waiting": Waiting(WaitingFor.REVIEW)}, {}, {}, None),

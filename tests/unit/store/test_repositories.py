@@ -8,44 +8,20 @@ import mongomock
 import pytest
 
 from speechai.catalog.accounts import Account, Plan
-from speechai.catalog.use_cases import Country
 from speechai.core.states import BatchState, JobState, WaveState
 from speechai.core.waiting import Waiting, WaitingFor
 from speechai.store.access import ApiKeyRepository, UserRepository
 from speechai.store.accounts import AccountRepository
 from speechai.store.batches import BatchRepository, WaveRepository
-from speechai.store.job_documents import debt_fields, job_document
+from speechai.store.job_documents import debt_fields
 from speechai.store.job_reports import JobReportRepository
 from speechai.store.jobs import JobRepository
-from tests.builders import MONDAY_NOON, a_batch_document, a_debt
+from tests.builders import MONDAY_NOON, a_batch_document, a_debt, a_job_document
 
 
 @pytest.fixture
 def db():
     return mongomock.MongoClient(tz_aware=True)["speechai"]
-
-
-def a_job_document(number=1, **changes):
-    values = {
-        "job_id": f"job-{number:06d}",
-        "seq": number,
-        "batch_id": "batch-1",
-        "account_id": "default",
-        "person_id": f"CL:RUT:{number}",
-        "country": Country.CL,
-        "document": "111111111",
-        "document_label": "11111111-1",
-        "name": "Ana Pérez",
-        "phones": ["+56911111111", "+56922222222"],
-        "company": None,
-        "debt": a_debt(),
-        "offer": {},
-        "variables": {"comuna": "Maipú"},
-        "max_attempts": 9,
-        "rows": [2, 3],
-        "instant": MONDAY_NOON,
-    }
-    return job_document(**{**values, **changes})
 
 
 def a_batch():

@@ -148,7 +148,7 @@ def test_who_ends_while_the_file_is_read_in_gets_a_job_of_their_own(services, se
     replace = services.store.jobs.replace_debts
 
     def ended_first(*arguments):
-        services.store.jobs.finish(job_id(), JobState.DONE, JobReason.PAID, services.clock.now())
+        services.store.jobs.finish(job_id(), JobState.DONE, JobReason.GOAL_MET, services.clock.now())
         return replace(*arguments)
 
     monkeypatch.setattr(services.store.jobs, "replace_debts", ended_first)

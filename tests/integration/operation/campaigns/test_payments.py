@@ -433,6 +433,8 @@ def test_a_payment_that_comes_as_the_job_begins_to_wait_ends_it(services, worker
 
     setattr(services.store.jobs, write, pays_first)
     worker.run()
+    services.clock.advance(timedelta(days=1))  # whatever it waits for has come
+    worker.tick()
     assert (job_of(services)["status"], job_of(services)["reason"]) == ("done", "paid")
     assert len(provider.rings) == (write == "apply")
     assert services.store.batches.document("batch-1")["status"] == "completed"
