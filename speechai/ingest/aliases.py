@@ -212,6 +212,40 @@ _OTHER_MATTERS_TEXT = """
     archivo hora ultimo ultima listado lista anterior prefijo operador compania anexo
 """
 OTHER_MATTERS = frozenset(_OTHER_MATTERS_TEXT.split())
+# Somebody who is not the debtor, or a line on which nobody speaks: a phone, a name or a document of theirs is
+# never the debtor's, whatever else the header says, and is used only where a mapping says so.
+_SOMEBODY_ELSE_TEXT = """
+    codeudor codeudora codeudores codeud cotitular cosolicitante codeudor1 codeudor2
+    aval avales avalista avalistas fiador fiadora fiadores garante garantes
+    referencia referencias ref refer referido referida
+    padre madre padres papa mama apoderado apoderada apod tutor tutora
+    conyuge pareja esposo esposa marido hijo hija hijos hermano hermana familiar familiares pariente parientes
+    vecino vecina amigo amiga conocido
+    empleador empleadora patron jefe
+    emergencia emergencias
+    beneficiario beneficiaria heredero
+    guarantor guardian parent father mother spouse employer reference relative emergency
+"""
+SOMEBODY_ELSE = frozenset(_SOMEBODY_ELSE_TEXT.split())
+# A phone at which others answer.
+AT_WORK = frozenset({"trabajo", "laboral", "oficina", "empleo", "work", "office"})
+# … said in two words.
+SOMEBODY_ELSE_PAIRS = frozenset(
+    {
+        ("co", "deudor"),
+        ("co", "deudora"),
+        ("co", "titular"),
+        ("segundo", "titular"),
+        ("otro", "titular"),
+        ("co", "signer"),
+        ("segundo", "deudor"),
+    }
+)
+NO_VOICE = frozenset({"fax", "telefax", "facsimil", "facsimile"})
+# Whose document it is, where it is not the person's; in a phone's header the same words say whom they owe.
+DOCUMENT_OF_OTHERS = frozenset(
+    {"empresa", "acreedor", "mandante", "cedente", "company", "creditor", "proveedor", "comercio", "sucursal"}
+)
 # Aliases too short or too common to be looked for inside a longer header.
 ONLY_WHOLE = frozenset(
     {"persona", "contacto", "numero", "marca", "cel", "tel", "titular", "run", "venc", "wa"}

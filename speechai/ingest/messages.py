@@ -275,6 +275,16 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "La columna «{header}» es un documento de otro país y no se usa.",
         'The column "{header}" is a document of another country and is not used.',
     ),
+    "somebody_elses": (
+        (
+            "La columna «{header}» es de otra persona, o no es un teléfono en que se hable: no se usa. Si es "
+            "del deudor, indíquelo con «mapping»."
+        ),
+        (
+            'The column "{header}" is somebody else\'s, or no line on which people speak: it is not used. If '
+            'it is the debtor\'s, say so with "mapping".'
+        ),
+    ),
     "wrong_extension": (
         "El archivo se llama «{name}» pero es {kind}; se leyó como tal.",
         'The file is called "{name}" but is {kind}; it was read as that.',
