@@ -65,6 +65,7 @@ _WHOLE_FLOAT = re.compile(r"^(\+?\d+)[.,]0+$")
 _SCIENTIFIC = re.compile(r"^(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})$")
 # Between digits, or one by itself against a digit: an O for a 0, an l for a 1.
 _LETTERS_INSIDE = re.compile(r"\d[^\W\d_]+\d|\d[^\W\d_](?![^\W_])|(?<![^\W_])[^\W\d_]\d")
+_LIST_NUMBER = re.compile(r"(?:^|(?<=\s))\(?[1-9](?:\)|\.(?=[-)\s]))[-.)\s]*")
 _WORD = re.compile(r"[^\W\d_]+")
 _SEPARATOR = re.compile(r"[/;,|\r\n\t&]+|(?<=\d)\s*(?=\+\d)|(?<=\d)\s*(?=\(\+)")
 _GROUP = re.compile(r"\d+")
@@ -176,19 +177,22 @@ def _without_other_matters(text: str, country: Country) -> tuple[str, str | None
     return left, None
 
 
-def _pieces(part: str, kind: LineKind) -> Iterator[tuple[str, LineKind]]:
-    """The pieces of a part that words hold apart, each with what the word before it says."""
-    part_kind, start = kind, 0
+def _pieces(part: str, kind: LineKind) -> list[tuple[str, LineKind]]:
+    """The pieces of a part that words hold apart, each with what the word before it says; a single one also
+    with what the word behind it does."""
+    found: list[tuple[str, LineKind]] = []
+    said, start = kind, 0
     for word in _WORD.finditer(part):
-        before = part[start : word.start()]
-        if _GROUP.search(before):
-            yield before.strip(), part_kind
-            part_kind = kind
-        part_kind = _kind_of_word(word[0]) or part_kind
+        if _GROUP.search(before := part[start : word.start()]):
+            found.append((before.strip(), said))
+            said = kind
+        said = _kind_of_word(word[0]) or said
         start = word.end()
-    rest = part[start:]
-    if _GROUP.search(rest):
-        yield rest.strip(), part_kind
+    if _GROUP.search(rest := part[start:]):
+        found.append((rest.strip(), said))
+    elif len(found) == 1 and found[0][1] is kind:
+        return [(found[0][0], said)]
+    return found
 
 
 def _kind_of_word(word: str) -> LineKind | None:
@@ -206,6 +210,10 @@ def _read_piece(piece: str, country: Country, kind: LineKind) -> tuple[list[str]
     numbers, reason = _read_digits("".join(groups), country, kind, international)
     if numbers or reason in ("phone_ambiguous", "phone_fake"):
         return numbers, reason
+    numbered = [part for part in _LIST_NUMBER.split(piece) if _GROUP.search(part)]
+    if numbered != [piece]:  # "(1) 992125907", "1.- 992125907 2.- 222345678"
+        read = [_read_piece(part, country, kind) for part in numbered]
+        return [number for found, _ in read for number in found], next((why for _, why in read if why), None)
     if 1 < len(groups) <= MOST_GROUPS and not international:
         partitions = [numbers for numbers in _partitions(tuple(groups), country, kind) if len(numbers) > 1]
         if len(partitions) == 1:
@@ -251,6 +259,8 @@ def _readings(digits: str, country: Country, kind: LineKind, international: bool
 
 
 def _chilean(digits: str, kind: LineKind) -> Iterator[str]:
+    if len(digits) == 12 and digits.startswith("056"):
+        digits = digits[1:]
     has_code = len(digits) > 9 and digits.startswith("56")
     if has_code:
         digits = digits[2:]
@@ -282,6 +292,8 @@ def _chilean_legacy(digits: str, kind: LineKind, trunk: bool) -> Iterator[str]:
 def _argentine(digits: str, kind: LineKind) -> Iterator[str]:
     if len(digits) >= 12 and digits.startswith("54"):
         digits = digits[2:]
+    if digits.startswith("90") and len(digits) > 11:  # +54 9 011 …: the mark of a mobile, then the trunk 0
+        digits = "9" + digits[2:]
     if digits.startswith("0") and not digits.startswith("00"):
         digits = digits[1:]
     if len(digits) == 11 and digits[0] == "9":
@@ -299,6 +311,12 @@ def _argentine_fifteen(digits: str) -> Iterator[str]:
     number = _parsed("0" + digits, "AR")
     if number is not None and len(str(number.national_number)) == 11 and _is_personal(number):
         yield f"+54{number.national_number}"
+        return
+    # "03764 15…", "02944 15…": the first digit of the subscriber has moved before the 15 with it.
+    moved = {"9" + digits[:at] + digits[at + 2 :] for at in (3, 4, 5) if digits[at : at + 2] == "15"}
+    valid = [found for national in moved for found in _valid(Country.AR, national)]
+    if len(valid) == 1:
+        yield valid[0]
 
 
 def _foreign(digits: str) -> Iterator[str]:

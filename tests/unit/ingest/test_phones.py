@@ -196,6 +196,14 @@ CHILE: list[tuple[object, LineKind, str]] = [
     ("9876O4321", U, "!phone_letters"),
     ("99212590O", M, "!phone_letters"),
     ("9921259l", M, "!phone_letters"),
+    # lists of numbers, dates behind them, a trunk 0 before the country's code
+    ("(1) 992125907", U, "992125907"),
+    ("1) 992125907 2) 222345678", U, "992125907 222345678"),
+    ("2.- 992125907", U, "992125907"),
+    ("(2) 22345678", U, "222345678"),
+    ("992125907-222345678", U, "992125907 222345678"),
+    ("992125907 12/05/24", U, "992125907"),
+    ("056992125907", U, "992125907"),
     # words beside the number
     ("987654321 NO LLAMAR", U, "!phone_do_not_call"),
     ("No llame: 987654321 / 222345678", U, "!phone_do_not_call"),
@@ -231,6 +239,14 @@ CHILE: list[tuple[object, LineKind, str]] = [
 ]
 
 ARGENTINA: list[tuple[object, LineKind, str]] = [
+    # the trunk 0 behind the mark of a mobile; the subscriber's first digit before the 15; the word behind
+    ("+54 9 011 2345-6789", U, "91123456789"),
+    ("5490351 4567890", U, "93514567890"),
+    ("03764 15456789", U, "93764456789"),
+    ("02944 15-412345", U, "92944412345"),
+    ("11 2345 6789 cel", U, "91123456789"),
+    ("11 2345-6789 (celular)", L, "91123456789"),
+    ("11 2345-6789 casa", M, "1123456789"),
     *[
         (cell, kind, "93514567890")
         for cell in (
