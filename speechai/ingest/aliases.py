@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from speechai.catalog.use_cases import Country, Field
 
+_DUE = ("vencimiento", "venc", "vto", "vcto", "vencto", "vencim")
+_DATE_OF = ("fecha", "fecha de", "fec", "fch", "f")
+
 # A field's aliases, the most telling first: of two columns that qualify, the earlier alias has the field.
 # Written without accents, in words; "FechaVenc", "FECHA_VENC" and "Fecha Venc." are all "fecha venc".
 ALIASES: dict[Field, tuple[str, ...]] = {
@@ -112,13 +115,8 @@ ALIASES: dict[Field, tuple[str, ...]] = {
         "installments",
     ),
     Field.DUE_DATE: (
-        "fecha vencimiento",
-        "fecha de vencimiento",
-        "fecha venc",
-        "fecha vto",
-        "vencimiento",
-        "venc",
-        "vto",
+        *(f"{date_of} {due}" for date_of in _DATE_OF for due in _DUE),
+        *_DUE,
         "due date",
     ),
     Field.DAYS_LATE: (
@@ -246,9 +244,26 @@ NO_VOICE = frozenset({"fax", "telefax", "facsimil", "facsimile"})
 DOCUMENT_OF_OTHERS = frozenset(
     {"empresa", "acreedor", "mandante", "cedente", "company", "creditor", "proveedor", "comercio", "sucursal"}
 )
+# What else expires or falls due: none of these dates is the debt's.
+OTHER_EXPIRIES = frozenset(
+    {
+        *("tarjeta", "contrato", "licencia", "cedula", "carnet", "documento", "poliza", "seguro", "garantia"),
+        *(
+            "pasaporte",
+            "convenio",
+            "oferta",
+            "promocion",
+            "beneficio",
+            "card",
+            "contract",
+            "license",
+            "policy",
+        ),
+    }
+)
 # Aliases too short or too common to be looked for inside a longer header.
 ONLY_WHOLE = frozenset(
-    {"persona", "contacto", "numero", "marca", "cel", "tel", "titular", "run", "venc", "wa"}
+    {"persona", "contacto", "numero", "marca", "cel", "tel", "titular", "run", "venc", "vencim", "wa"}
 )
 
 # The 45-column debt export's columns that are its own book-keeping: not told to the agent, so not kept.

@@ -18,6 +18,7 @@ from speechai.ingest.aliases import (
     MOBILE_HEADERS,
     NO_VOICE,
     ONLY_WHOLE,
+    OTHER_EXPIRIES,
     OTHER_MATTERS,
     RESERVED_VARIABLES,
     SOMEBODY_ELSE,
@@ -117,7 +118,7 @@ def _recognise_part(header_words: tuple[str, ...]) -> tuple[Field, int] | None:
         return None
     longest = max(size for size, _ in found.values())
     winners = [target for target, (size, _) in found.items() if size == longest]
-    if len(winners) != 1:
+    if len(winners) != 1 or (winners[0] is Field.DUE_DATE and not OTHER_EXPIRIES.isdisjoint(header_words)):
         return None
     return winners[0], _CONTAINED_RANK - found[winners[0]][1]
 

@@ -26,6 +26,7 @@ DRESSES = {
         "MONTO;Monto ($);monto_total;Saldo actualizado;saldo;Deuda Total;debt_amount;Importe;Monto Deuda"
     ),
     Field.DUE_DATE: (
+        "F. Vcto;Fec. Venc.;Fecha Vcto;Vcto.;Vencto.;F.VENC;FECHA DE VCTO;Vencimiento cuota;"
         "FECHA_VENC;FechaVencimiento;Fecha de Vencimiento;Vencimiento;Fecha Venc.;due_date;Vto."
     ),
     Field.DAYS_LATE: "diasRetraso;Días de retraso;Dias de atraso;dias_de_retraso;DIAS MORA;Días Atraso",
@@ -59,6 +60,9 @@ def test_aliases_in_any_dress(field: Field, headers: str) -> None:
         "",
         "123",
         "Código persona",
+        "Fecha vencimiento tarjeta",
+        "Vencimiento contrato",
+        "Vcto. licencia",
         "Nombre ejecutivo",
     ],
 )
