@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from speechai.catalog.use_cases import Country, Field
 
+_DUE = ("vencimiento", "venc", "vto", "vcto", "vencto", "vencim")
+_DATE_OF = ("fecha", "fecha de", "fec", "fch", "f")
+
 # A field's aliases, the most telling first: of two columns that qualify, the earlier alias has the field.
 # Written without accents, in words; "FechaVenc", "FECHA_VENC" and "Fecha Venc." are all "fecha venc".
 ALIASES: dict[Field, tuple[str, ...]] = {
@@ -112,13 +115,8 @@ ALIASES: dict[Field, tuple[str, ...]] = {
         "installments",
     ),
     Field.DUE_DATE: (
-        "fecha vencimiento",
-        "fecha de vencimiento",
-        "fecha venc",
-        "fecha vto",
-        "vencimiento",
-        "venc",
-        "vto",
+        *(f"{date_of} {due}" for date_of in _DATE_OF for due in _DUE),
+        *_DUE,
         "due date",
     ),
     Field.DAYS_LATE: (
@@ -212,9 +210,60 @@ _OTHER_MATTERS_TEXT = """
     archivo hora ultimo ultima listado lista anterior prefijo operador compania anexo
 """
 OTHER_MATTERS = frozenset(_OTHER_MATTERS_TEXT.split())
+# Somebody who is not the debtor, or a line on which nobody speaks: a phone, a name or a document of theirs is
+# never the debtor's, whatever else the header says, and is used only where a mapping says so.
+_SOMEBODY_ELSE_TEXT = """
+    codeudor codeudora codeudores codeud cotitular cosolicitante codeudor1 codeudor2
+    aval avales avalista avalistas fiador fiadora fiadores garante garantes
+    referencia referencias ref refer referido referida
+    padre madre padres papa mama apoderado apoderada apod tutor tutora
+    conyuge pareja esposo esposa marido hijo hija hijos hermano hermana familiar familiares pariente parientes
+    vecino vecina amigo amiga conocido
+    empleador empleadora patron jefe
+    emergencia emergencias
+    beneficiario beneficiaria heredero
+    guarantor guardian parent father mother spouse employer reference relative emergency
+"""
+SOMEBODY_ELSE = frozenset(_SOMEBODY_ELSE_TEXT.split())
+# A phone at which others answer.
+AT_WORK = frozenset({"trabajo", "laboral", "oficina", "empleo", "work", "office"})
+# … said in two words.
+SOMEBODY_ELSE_PAIRS = frozenset(
+    {
+        ("co", "deudor"),
+        ("co", "deudora"),
+        ("co", "titular"),
+        ("segundo", "titular"),
+        ("otro", "titular"),
+        ("co", "signer"),
+        ("segundo", "deudor"),
+    }
+)
+NO_VOICE = frozenset({"fax", "telefax", "facsimil", "facsimile"})
+# Whose document it is, where it is not the person's; in a phone's header the same words say whom they owe.
+DOCUMENT_OF_OTHERS = frozenset(
+    {"empresa", "acreedor", "mandante", "cedente", "company", "creditor", "proveedor", "comercio", "sucursal"}
+)
+# What else expires or falls due: none of these dates is the debt's.
+OTHER_EXPIRIES = frozenset(
+    {
+        *("tarjeta", "contrato", "licencia", "cedula", "carnet", "documento", "poliza", "seguro", "garantia"),
+        *(
+            "pasaporte",
+            "convenio",
+            "oferta",
+            "promocion",
+            "beneficio",
+            "card",
+            "contract",
+            "license",
+            "policy",
+        ),
+    }
+)
 # Aliases too short or too common to be looked for inside a longer header.
 ONLY_WHOLE = frozenset(
-    {"persona", "contacto", "numero", "marca", "cel", "tel", "titular", "run", "venc", "wa"}
+    {"persona", "contacto", "numero", "marca", "cel", "tel", "titular", "run", "venc", "vencim", "wa"}
 )
 
 # The 45-column debt export's columns that are its own book-keeping: not told to the agent, so not kept.

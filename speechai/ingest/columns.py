@@ -15,8 +15,17 @@ from speechai.ingest.aliases import (
     RUNNING_NUMBERS,
     SURNAME_ALIASES,
 )
-from speechai.ingest.headers import document_country, key_of, line_kind, normalise, recognise, slug, words
-from speechai.ingest.messages import Language, file_error, say
+from speechai.ingest.headers import (
+    document_country,
+    is_somebody_elses,
+    key_of,
+    line_kind,
+    normalise,
+    recognise,
+    slug,
+    words,
+)
+from speechai.ingest.messages import Language, file_error, say, shorten
 from speechai.ingest.phones import LineKind
 
 _DEBT_DETAILS = (
@@ -82,6 +91,7 @@ class _Resolution:
     def run(self, mapping: Mapping[str, str]) -> Columns:
         self._apply_mapping(mapping)
         self._leave_out_internal()
+        self._leave_out_others()
         self._find_documents()
         self._find_fields()
         self._join_surnames()
@@ -138,6 +148,13 @@ class _Resolution:
             own = self.is_export and (key in _INTERNAL_KEYS or key in _EXPORT_ONLY_KEYS)
             if own or key in RUNNING_NUMBERS:
                 self.settled[column.index] = Field.IGNORE.value
+
+    def _leave_out_others(self) -> None:
+        """Somebody else's phones, names and documents are not the debtor's, and are told to nobody."""
+        for column in self._left():
+            if is_somebody_elses(column.header):
+                self.settled[column.index] = Field.IGNORE.value
+                self.warnings.append(say("somebody_elses", self.language, header=shorten(column.header)))
 
     def _find_documents(self) -> None:
         """The country's documents; another country's alone means that the country was chosen wrong."""

@@ -37,7 +37,8 @@ _TIME = r"(?:[T ]+\d{1,2}:\d{2}(?::\d{2})?(?:\.\d+)?(?: ?[ap]\.? ?m\.?)?(?:Z|[+-
 _YEAR_FIRST = re.compile(r"^(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})" + _TIME + "$", re.IGNORECASE)
 _DAY_FIRST = re.compile(r"^(\d{1,2})[-/. ](\d{1,2})[-/. ](\d{4}|\d{2})" + _TIME + "$", re.IGNORECASE)
 _NAMED = re.compile(
-    r"^(?:[a-z]+,? +)?(\d{1,2})[-/. ]+(?:de +)?([a-z]+)\.?,?[-/. ]+(?:de +|del +)?(\d{4}|\d{2})$"
+    r"^(?:[a-z]+,? +)?(\d{1,2})(?:[°o]|ro|er)?[-/. ]+(?:de +)?([a-z]+)\.?,?[-/. ]+"
+    r"(?:de +|del +)?(\d{4}|\d{2})$"
 )
 _COMPACT = re.compile(r"^\d{8}$")
 _SERIAL = re.compile(r"^\d{5}(?:\.\d+)?$")

@@ -10,13 +10,19 @@ from functools import lru_cache
 from speechai.catalog.use_cases import Country, Field
 from speechai.ingest.aliases import (
     ALIASES,
+    AT_WORK,
     CONTAINED,
     DOCUMENT_ALIASES,
+    DOCUMENT_OF_OTHERS,
     LANDLINE_HEADERS,
     MOBILE_HEADERS,
+    NO_VOICE,
     ONLY_WHOLE,
+    OTHER_EXPIRIES,
     OTHER_MATTERS,
     RESERVED_VARIABLES,
+    SOMEBODY_ELSE,
+    SOMEBODY_ELSE_PAIRS,
 )
 from speechai.ingest.phones import LineKind
 
@@ -54,6 +60,11 @@ _ALIAS_WORDS: list[tuple[tuple[str, ...], Field, int]] = [
     for rank, alias in enumerate(aliases)
     if alias not in ONLY_WHOLE
 ]
+_PHONE_WORDS = frozenset(word for alias in ALIASES[Field.PHONE] for word in alias.split()) - {
+    *("to", "de", "number", "numero", "alternativo", "particular")
+} | {"contacto", "contact"}
+_NAME_WORDS = frozenset({"nombre", "nombres", "apellido", "apellidos", "name", "persona"})
+_DOCUMENT_WORDS = frozenset({"rut", "ruts", "run", "dni", "cuit", "cuil", "documento", "document", "cedula"})
 _CONTAINED_RANK = 1000  # a contained alias is always weaker than a whole one
 
 
@@ -71,6 +82,30 @@ def recognise(header: str) -> tuple[Field, int] | None:
     return _recognise_part(words(header))
 
 
+@lru_cache(maxsize=4096)
+def is_somebody_elses(header: str) -> bool:
+    """Whether a header names a phone, a name or a document of somebody who is not the debtor, or a line on
+    which nobody speaks: "Teléfono Codeudor", "RUT_AVAL", "FONOAVAL2", "Contacto de emergencia", "Fax"."""
+    said = frozenset(word.rstrip("0123456789") for word in words(header)) - {""}
+    if said & NO_VOICE:
+        return True
+    if said & _PHONE_WORDS and said & AT_WORK or said & _DOCUMENT_WORDS and said & DOCUMENT_OF_OTHERS:
+        return True
+    named = words(header)
+    if said & SOMEBODY_ELSE or not SOMEBODY_ELSE_PAIRS.isdisjoint(zip(named, named[1:], strict=False)):
+        return bool(said & (_PHONE_WORDS | _NAME_WORDS | _DOCUMENT_WORDS))
+    return any(_is_fused(word) for word in said)
+
+
+def _is_fused(word: str) -> bool:
+    """Two words without anything between them, as in "FONOAVAL" or "AVALFONO"."""
+    halves = [(word[:at], word[at:]) for at in range(2, len(word) - 1)]
+    return any(
+        {one, other} & SOMEBODY_ELSE and {one, other} & (_PHONE_WORDS | _NAME_WORDS | _DOCUMENT_WORDS)
+        for one, other in halves
+    )
+
+
 def _recognise_part(header_words: tuple[str, ...]) -> tuple[Field, int] | None:
     if len(header_words) > 6 or not OTHER_MATTERS.isdisjoint(header_words):
         return None
@@ -83,7 +118,7 @@ def _recognise_part(header_words: tuple[str, ...]) -> tuple[Field, int] | None:
         return None
     longest = max(size for size, _ in found.values())
     winners = [target for target, (size, _) in found.items() if size == longest]
-    if len(winners) != 1:
+    if len(winners) != 1 or (winners[0] is Field.DUE_DATE and not OTHER_EXPIRIES.isdisjoint(header_words)):
         return None
     return winners[0], _CONTAINED_RANK - found[winners[0]][1]
 

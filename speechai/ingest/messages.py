@@ -240,6 +240,36 @@ MESSAGES: dict[str, tuple[str, str]] = {
         "El número tiene anexo o interno: no se puede marcar a la persona.",
         "The number has an extension: the person cannot be dialed directly.",
     ),
+    "phone_do_not_call": (
+        "La celda dice que no se llame a este número.",
+        "The cell says that this number is not to be called.",
+    ),
+    "phone_deceased": (
+        "La celda dice que la persona falleció.",
+        "The cell says that the person has died.",
+    ),
+    "phone_wrong_person": (
+        "La celda dice que el número no es de esta persona.",
+        "The cell says that the number is not this person's.",
+    ),
+    "phone_out_of_service": (
+        "La celda dice que el número no sirve.",
+        "The cell says that the number is out of service.",
+    ),
+    "phone_fax": ("La celda dice que es un fax.", "The cell says that it is a fax."),
+    "phone_other_person": (
+        "La celda dice que el número es de otra persona.",
+        "The cell says that the number is somebody else's.",
+    ),
+    "phone_work": (
+        "La celda dice que es el teléfono del trabajo, donde contestan otros.",
+        "The cell says that it is the phone at work, where others answer.",
+    ),
+    "phone_is_document": (
+        "Es un documento (RUT o CUIT), no un teléfono.",
+        "It is a document (RUT or CUIT), not a phone.",
+    ),
+    "phone_is_date": ("Es una fecha, no un teléfono.", "It is a date, not a phone."),
     "phone_rounded": (
         "Excel redondeó el número (notación científica): faltan dígitos.",
         "Excel rounded the number (scientific notation): digits are lost.",
@@ -274,6 +304,16 @@ MESSAGES: dict[str, tuple[str, str]] = {
     "foreign_document": (
         "La columna «{header}» es un documento de otro país y no se usa.",
         'The column "{header}" is a document of another country and is not used.',
+    ),
+    "somebody_elses": (
+        (
+            "La columna «{header}» es de otra persona, o no es un teléfono en que se hable: no se usa. Si es "
+            "del deudor, indíquelo con «mapping»."
+        ),
+        (
+            'The column "{header}" is somebody else\'s, or no line on which people speak: it is not used. If '
+            'it is the debtor\'s, say so with "mapping".'
+        ),
     ),
     "wrong_extension": (
         "El archivo se llama «{name}» pero es {kind}; se leyó como tal.",

@@ -4,9 +4,10 @@ A cell is accepted only when exactly one reading of it is a valid number by libp
 one exception: a Chilean mobile written in full, see `_CL_MOBILE`).
 
 Chile (9 digits, Subtel's plan since 2013 and 2016): the trunk 0 and the old `09` are dropped; eight digits
-are a legacy number: `2…` is Santiago's (now 22…), a mobile began with 5 to 9 (now 9…), two digits of a
-regional area and six more are a landline (now area + 2…). Where the last two both fit, the column's kind
-decides; without a kind the number is refused. Seven digits lack their area.
+are a legacy number: `2…` is Santiago's (now 22…), a mobile began with 5 to 9 (now 9…; but behind +56 or a 0
+a 9 says mobile already, and a digit is missing), two digits of a regional area and six more are a landline
+(now area + 2…). Where the last two both fit, the column's kind decides; without a kind the number is
+refused. Seven digits lack their area.
 
 Argentina (10 digits, ENACOM): the trunk 0 is dropped; `15` after the area marks a mobile and becomes the
 international `9` before it. Fixed and mobile numbers share their ranges: a number with neither `15` nor `9`
@@ -27,6 +28,7 @@ import phonenumbers
 from phonenumbers import NumberParseException, PhoneMetadata, PhoneNumber, PhoneNumberType
 
 from speechai.catalog.use_cases import Country
+from speechai.ingest.phone_words import is_document, of_the_cell, of_the_part, without_dates
 
 
 class LineKind(StrEnum):
@@ -61,8 +63,9 @@ _SERVICES = (
 
 _WHOLE_FLOAT = re.compile(r"^(\+?\d+)[.,]0+$")
 _SCIENTIFIC = re.compile(r"^(\d)(?:[.,](\d+))?[eE]\+?(\d{1,2})$")
-_EXTENSION = re.compile(r"\b(?:anexo|anex|anx|ext|extension|int|interno)\b[.:]?\s*\d", re.IGNORECASE)
-_LETTERS_INSIDE = re.compile(r"\d[^\W\d_]+\d")
+# Between digits, or one by itself against a digit: an O for a 0, an l for a 1.
+_LETTERS_INSIDE = re.compile(r"\d[^\W\d_]+\d|\d[^\W\d_](?![^\W_])|(?<![^\W_])[^\W\d_]\d")
+_LIST_NUMBER = re.compile(r"(?:^|(?<=\s))\(?[1-9](?:\)|\.(?=[-)\s]))[-.)\s]*")
 _WORD = re.compile(r"[^\W\d_]+")
 _SEPARATOR = re.compile(r"[/;,|\r\n\t&]+|(?<=\d)\s*(?=\+\d)|(?<=\d)\s*(?=\(\+)")
 _GROUP = re.compile(r"\d+")
@@ -86,7 +89,7 @@ def parse_phones(
     """The numbers of a cell in E.164, in the order given, and what could not be read with a reason's code."""
     if country is Country.CL and (quick := plain_chilean(value)):
         return [quick], []
-    text, problem = _cell_text(value)
+    text, problem = _cell_text(value, country)
     if problem:
         return [], [(text, problem)]
     if not text:
@@ -96,13 +99,19 @@ def parse_phones(
         return numbers, [(text, reason)] if reason else []
     good: list[str] = []
     bad: list[Bad] = []
-    pieces = list(_pieces(text, kind))
+    pieces: list[tuple[str, LineKind]] = []
+    for part in _SEPARATOR.split(text):
+        if struck := of_the_part(part):
+            bad.append((part.strip(), struck))
+        else:
+            pieces += _pieces(part, kind)
+    bad_parts = len(bad)
     for piece, piece_kind in pieces:
         numbers, reason = _read_piece(piece, country, piece_kind)
         good += [number for number in numbers if number not in good]
         if reason:
             bad.append((piece, reason))
-    if not good and len(pieces) > 1:
+    if not good and not bad_parts and len(pieces) > 1:
         # "0351/4567890": the separator stood inside the one number of the cell.
         numbers, _ = _read_piece("".join(piece for piece, _ in pieces), country, kind)
         if len(numbers) == 1:
@@ -129,8 +138,8 @@ def plain_chilean(value: object) -> str | None:
     return next(iter(_valid(Country.CL, national)), None)
 
 
-def _cell_text(value: object) -> tuple[str, str | None]:
-    """The cell as text, what Excel did to a number undone; and the reason if that cannot be."""
+def _cell_text(value: object, country: Country) -> tuple[str, str | None]:
+    """The cell as text, what Excel did to a number undone; and the reason if none of it is to be dialed."""
     if value is None:
         return "", None
     if isinstance(value, float):
@@ -151,27 +160,39 @@ def _cell_text(value: object) -> tuple[str, str | None]:
         return match[1] + fraction[:exponent], None
     if text and not any(char.isdigit() for char in text):
         return (text, "phone_no_digits") if any(char.isalpha() for char in text) else ("", None)
-    if _EXTENSION.search(text):
-        return text, "phone_extension"
-    if _LETTERS_INSIDE.search(text):
+    return _without_other_matters(text, country)
+
+
+def _without_other_matters(text: str, country: Country) -> tuple[str, str | None]:
+    """The cell without its dates; and the reason if it is no phone's, or says that none is to be dialed."""
+    if is_document(text, country):
+        return text, "phone_is_document"
+    left = without_dates(text).strip()
+    if text and not any(map(str.isdigit, left)) and left != text:
+        return text, "phone_is_date"
+    if struck := of_the_cell(left):
+        return text, struck
+    if _LETTERS_INSIDE.search(left) and not of_the_part(left):
         return text, "phone_letters"
-    return text, None
+    return left, None
 
 
-def _pieces(text: str, kind: LineKind) -> Iterator[tuple[str, LineKind]]:
-    """The parts of a cell that separators and words hold apart, each with what the word before it says."""
-    for part in _SEPARATOR.split(text):
-        part_kind, start = kind, 0
-        for word in _WORD.finditer(part):
-            before = part[start : word.start()]
-            if _GROUP.search(before):
-                yield before.strip(), part_kind
-                part_kind = kind
-            part_kind = _kind_of_word(word[0]) or part_kind
-            start = word.end()
-        rest = part[start:]
-        if _GROUP.search(rest):
-            yield rest.strip(), part_kind
+def _pieces(part: str, kind: LineKind) -> list[tuple[str, LineKind]]:
+    """The pieces of a part that words hold apart, each with what the word before it says; a single one also
+    with what the word behind it does."""
+    found: list[tuple[str, LineKind]] = []
+    said, start = kind, 0
+    for word in _WORD.finditer(part):
+        if _GROUP.search(before := part[start : word.start()]):
+            found.append((before.strip(), said))
+            said = kind
+        said = _kind_of_word(word[0]) or said
+        start = word.end()
+    if _GROUP.search(rest := part[start:]):
+        found.append((rest.strip(), said))
+    elif len(found) == 1 and found[0][1] is kind:
+        return [(found[0][0], said)]
+    return found
 
 
 def _kind_of_word(word: str) -> LineKind | None:
@@ -189,6 +210,10 @@ def _read_piece(piece: str, country: Country, kind: LineKind) -> tuple[list[str]
     numbers, reason = _read_digits("".join(groups), country, kind, international)
     if numbers or reason in ("phone_ambiguous", "phone_fake"):
         return numbers, reason
+    numbered = [part for part in _LIST_NUMBER.split(piece) if _GROUP.search(part)]
+    if numbered != [piece]:  # "(1) 992125907", "1.- 992125907 2.- 222345678"
+        read = [_read_piece(part, country, kind) for part in numbered]
+        return [number for found, _ in read for number in found], next((why for _, why in read if why), None)
     if 1 < len(groups) <= MOST_GROUPS and not international:
         partitions = [numbers for numbers in _partitions(tuple(groups), country, kind) if len(numbers) > 1]
         if len(partitions) == 1:
@@ -234,7 +259,10 @@ def _readings(digits: str, country: Country, kind: LineKind, international: bool
 
 
 def _chilean(digits: str, kind: LineKind) -> Iterator[str]:
-    if len(digits) > 9 and digits.startswith("56"):
+    if len(digits) == 12 and digits.startswith("056"):
+        digits = digits[1:]
+    has_code = len(digits) > 9 and digits.startswith("56")
+    if has_code:
         digits = digits[2:]
     trunk = digits.startswith("0")
     digits = digits.lstrip("0") if trunk and len(digits) - len(digits.lstrip("0")) <= 2 else digits
@@ -242,7 +270,8 @@ def _chilean(digits: str, kind: LineKind) -> Iterator[str]:
         yield f"+56{digits}"
     elif len(digits) == 9:
         yield from _valid(Country.CL, digits)
-    elif len(digits) == 8:
+    elif len(digits) == 8 and not (digits[0] == "9" and (has_code or trunk)):
+        # Behind +56 or a 0 the 9 is the mark of a mobile, and one of its digits is missing.
         yield from _chilean_legacy(digits, kind, trunk)
 
 
@@ -263,6 +292,8 @@ def _chilean_legacy(digits: str, kind: LineKind, trunk: bool) -> Iterator[str]:
 def _argentine(digits: str, kind: LineKind) -> Iterator[str]:
     if len(digits) >= 12 and digits.startswith("54"):
         digits = digits[2:]
+    if digits.startswith("90") and len(digits) > 11:  # +54 9 011 …: the mark of a mobile, then the trunk 0
+        digits = "9" + digits[2:]
     if digits.startswith("0") and not digits.startswith("00"):
         digits = digits[1:]
     if len(digits) == 11 and digits[0] == "9":
@@ -280,6 +311,12 @@ def _argentine_fifteen(digits: str) -> Iterator[str]:
     number = _parsed("0" + digits, "AR")
     if number is not None and len(str(number.national_number)) == 11 and _is_personal(number):
         yield f"+54{number.national_number}"
+        return
+    # "03764 15…", "02944 15…": the first digit of the subscriber has moved before the 15 with it.
+    moved = {"9" + digits[:at] + digits[at + 2 :] for at in (3, 4, 5) if digits[at : at + 2] == "15"}
+    valid = [found for national in moved for found in _valid(Country.AR, national)]
+    if len(valid) == 1:
+        yield valid[0]
 
 
 def _foreign(digits: str) -> Iterator[str]:
@@ -358,6 +395,8 @@ def _why_not(digits: str, country: Country, international: bool) -> str:
     if country is Country.CL:
         if bare[:3] in ("600", "800") and len(bare) >= 9:
             return "phone_special"
+        if len(bare) == 8 and bare[0] == "9":
+            return "phone_too_short"
         shortest, longest = 7, 9
         no_area: tuple[int, ...] = (7,)
     else:

@@ -126,8 +126,11 @@ class RowReader:
             raise RejectedError(self._name_columns[0].header, name, "long_text", limit=LONGEST_NAME)
         return name
 
-    def phones(self, cells: Sequence[object]) -> tuple[list[str], list[BadPhone]]:
-        """Every number that is sure, in order, and the others. Raises RejectedError for only others."""
+    def phones(self, cells: Sequence[object], document: Document | None) -> tuple[list[str], list[BadPhone]]:
+        """Every number that is sure, in order, and the others. Raises RejectedError for only others.
+
+        The person's own document, copied into a phone's column, is no number.
+        """
         phones: list[str] = []
         bad: list[BadPhone] = []
         chile = self._country is Country.CL
@@ -141,6 +144,10 @@ class RowReader:
             numbers, problems = _parse_phones_once(value, self._country, kind)
             phones += numbers
             bad += [(column, text, code) for text, code in problems]
+        if document and any(phone.endswith(document.number) for phone in phones):
+            copied = [phone for phone in phones if phone.endswith(document.number)]
+            phones = [phone for phone in phones if phone not in copied]
+            bad += [(self._phone_columns[0][0], document.label, "phone_is_document") for _ in copied]
         if bad and not phones:
             column, text, code = bad[0]
             raise RejectedError(column.header, text, code, country=self._country.value)

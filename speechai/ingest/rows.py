@@ -114,7 +114,7 @@ class _Gathering:
         reader = self.reader
         document = reader.document(cells)
         name = reader.name(cells)
-        phones, bad_phones = reader.phones(cells)
+        phones, bad_phones = reader.phones(cells, document)
         if document is None and not phones:
             raise reader.blank(Field.PHONE)
         person_id = document.person_id if document else person_of_number(phones[0])

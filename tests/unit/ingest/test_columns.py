@@ -26,6 +26,7 @@ DRESSES = {
         "MONTO;Monto ($);monto_total;Saldo actualizado;saldo;Deuda Total;debt_amount;Importe;Monto Deuda"
     ),
     Field.DUE_DATE: (
+        "F. Vcto;Fec. Venc.;Fecha Vcto;Vcto.;Vencto.;F.VENC;FECHA DE VCTO;Vencimiento cuota;"
         "FECHA_VENC;FechaVencimiento;Fecha de Vencimiento;Vencimiento;Fecha Venc.;due_date;Vto."
     ),
     Field.DAYS_LATE: "diasRetraso;Días de retraso;Dias de atraso;dias_de_retraso;DIAS MORA;Días Atraso",
@@ -59,6 +60,9 @@ def test_aliases_in_any_dress(field: Field, headers: str) -> None:
         "",
         "123",
         "Código persona",
+        "Fecha vencimiento tarjeta",
+        "Vencimiento contrato",
+        "Vcto. licencia",
         "Nombre ejecutivo",
     ],
 )
@@ -126,3 +130,36 @@ def test_slugs_and_kinds() -> None:
     assert slug("¿?") == "columna"
     assert line_kind("Teléfono móvil") is LineKind.MOBILE
     assert line_kind("Móvil o fijo") is LineKind.UNKNOWN
+
+
+SOMEBODY_ELSES = (
+    "Teléfono Codeudor;TELEFONO_AVAL;Codeudor Teléfono;Celular Referencia 1;telefonoReferencia2;Fono Ref. 1;"
+    "Celular mamá;Teléfono Padre;Teléfono Apoderado;Fono Empleador;Contacto de emergencia;Fax;Tel/Fax;"
+    "Emergencia contacto;RUT Codeudor;CUIT Empleador;RUT_AVAL;DNI Garante;RUT Empresa;Nombre Aval;FONOAVAL2;"
+    "Nombre del Codeudor;Telefono Co-deudor;Co Deudor Nombre;Apellido Codeudor;Fono trabajo;TELCODEUDOR"
+)
+THE_DEBTORS = (
+    "Teléfono;Teléfono de contacto;Fono titular;Teléfono empresa;Móvil o fijo;RUT;RUT Deudor;Nombre Deudor;"
+    "Nombre titular;Deudor;Referencia;N° Referencia;Tiene aval;Codeudor;Monto aval;Oficina;Nombre oficina;"
+    "Estructura padre;Hijos;Empresa"
+)
+
+
+@pytest.mark.parametrize("header", SOMEBODY_ELSES.split(";"))
+def test_somebody_elses_column_is_left_out_and_said(header: str) -> None:
+    columns = columns_of(f"{header};RUT;Nombre;Celular;Monto")
+    assert columns.taken_for[header] == "ignore"
+    assert any(header in warning for warning in columns.warnings)
+    assert [column.header for column in columns.fields[Field.PHONE]] == ["Celular"]
+    mapped = fields(f"{header};Nombre;RUT", Country.CL, **{header: "phone"})
+    assert mapped[header] == "phone"  # an explicit mapping is obeyed
+
+
+@pytest.mark.parametrize("header", THE_DEBTORS.split(";"))
+def test_what_may_be_the_debtors_own_is_not_left_out(header: str) -> None:
+    taken = columns_of(f"{header};Nota").taken_for[header]
+    assert taken != "ignore"
+
+
+def test_a_file_that_gives_only_somebody_elses_phone_has_no_phone() -> None:
+    assert Field.PHONE not in columns_of("RUT;Nombre;Fono Codeudor;Monto").fields

@@ -50,6 +50,8 @@ def parse_date(cell: object) -> date:
         "14 ago. 2025",
         "14 de agosto de 2025",
         "14 de Agosto del 2025",
+        "14° de agosto de 2025",
+        "14º de agosto de 2025",
         "jueves, 14 de agosto de 2025",
         "14 Aug 2025",
     ],

@@ -7,12 +7,14 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from stdnum.cl.rut import calc_check_digit
 
 from speechai.catalog.use_cases import Country, UseCaseId
 from speechai.ingest.columns import resolve
 from speechai.ingest.contacts import FileError, ParsedFile
 from speechai.ingest.limits import Limits
 from speechai.ingest.packing import unpack
+from speechai.ingest.phones import parse_phones
 from speechai.ingest.row_reader import Request
 from speechai.ingest.rows import choose_use_case, gather
 from speechai.ingest.sheet import Table
@@ -54,6 +56,23 @@ def test_instalments_of_a_person_are_one_contact() -> None:
     assert (ana.debt.days_late, parsed.merged) == (41, 1)
     assert ana.debt.deadline == date(2026, 11, 23)  # 1 November + 19 days + 3
     assert ana.debt.final_deadline == date(2026, 11, 27)  # 10 October + 41 days + 7
+
+
+def test_a_persons_own_document_among_the_phones_is_none() -> None:
+    body = next(
+        str(number) for number in range(22_345_670, 22_345_680) if calc_check_digit(str(number)) != "K"
+    )
+    copied = body + calc_check_digit(body)  # nine digits, as Santiago's numbers have
+    assert parse_phones(copied, Country.CL)[0] == [f"+56{copied}"]
+    parsed = parse(
+        "RUT NOMBRE TELEFONO CELULAR MONTO",
+        [copied, "Ana", copied, "987654321", 100],
+        [EVA, "Eva", "976543210", "", 50],
+    )
+    assert parsed.contacts[0].phones == ("+56987654321",)
+    assert any("no un teléfono" in warning for warning in parsed.warnings)
+    alone = parse("RUT NOMBRE TELEFONO MONTO", [copied, "Ana", copied, 100], [EVA, "Eva", "976543210", 50])
+    assert [(row.row, row.column) for row in alone.rejected] == [(2, "TELEFONO")]
 
 
 def test_a_due_date_whose_century_nobody_can_tell_is_left_out_with_its_reason() -> None:
